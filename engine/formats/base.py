@@ -1,0 +1,57 @@
+"""Format: how one file format is read and written without a frame library.
+
+A frame library's own reader and writer win (`engine.frames.base.FrameLibrary.readers`); a format serves the frames whose
+library has none, through Arrow, and plain Python values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from engine.errors import LoadError, SaveError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+
+class Format(ABC):
+    """One file format.
+
+    Attributes:
+        name: The word in ``from_.<name>`` and ``to.<name>``.
+        suffixes: The file name suffixes that mean this format, with the dot.
+        value_types: The plain types whose values it reads and writes; ``object`` means any.
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+    value_types: ClassVar[tuple[type, ...]] = ()
+
+    @abstractmethod
+    def read(self, path: Path, **options: Any) -> Any:
+        """Read a plain value from a file."""
+
+    @abstractmethod
+    def write(self, value: Any, path: Path, **options: Any) -> None:
+        """Write a plain value to a file."""
+
+    def read_arrow(self, path: Path, **options: Any) -> pa.RecordBatchReader:
+        """Read a file as a stream of record batches.
+
+        Raises:
+            LoadError: The format does not hold frames, or the file is not of this format.
+        """
+        del options
+        raise LoadError(f"{path}: the format {self.name} does not hold frames", location=str(path))
+
+    def write_arrow(self, batches: pa.RecordBatchReader, path: Path, **options: Any) -> None:
+        """Write a stream of record batches to a file.
+
+        Raises:
+            SaveError: The format does not hold frames.
+        """
+        del batches, options
+        raise SaveError(f"{path}: the format {self.name} does not hold frames", location=str(path))

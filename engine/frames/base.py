@@ -1,0 +1,88 @@
+"""FrameLibrary: what the engine must know of a frame library, so that Arrow can be the only corridor.
+
+Theory of operation. A value that a node returns is a frame of the library whose top module its type belongs to; that
+word finds the plug-in (`engine.frames.library_of`), which is imported only then. A frame leaves its library as a stream
+of Arrow record batches (`to_arrow`) and enters one from such a stream (`from_arrow`); so *M* libraries and *N* databases
+cost *M + N* files. Files go through the library's own reader and writer where it has one (`readers`, `writers`), so that
+``from_.csv(sep=";")`` means what the library's users expect, and through Arrow where it has none.
+
+Rules: a plug-in imports its library at the top, plainly; it never imports another plug-in; it changes no value: what
+the library cannot hold exactly is refused, with the column's name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class FileFunction:
+    """A library's own function that reads or writes one file format.
+
+    Attributes:
+        function: For a reader, called with the path and options, gives a frame. For a writer, called with the frame, the
+            path and options.
+        path: The name of the function's parameter that takes the path.
+        aliases: Other names under which ``from_`` and ``to`` take the path, as Apache Hamilton's users write it.
+        defaults: Options passed unless the user gives them.
+    """
+
+    function: Callable[..., Any]
+    path: str
+    aliases: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+class FrameLibrary(ABC):
+    """One frame library.
+
+    Attributes:
+        frame_types: The types whose values are frames of this library, eager and lazy.
+        column_type: The type of one column, or None.
+        readers: By frame type, then by format name, the library's own reader.
+        writers: By frame type, then by format name, the library's own writer.
+    """
+
+    frame_types: ClassVar[tuple[type, ...]]
+    column_type: ClassVar[type | None] = None
+    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
+    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
+
+    @abstractmethod
+    def to_arrow(self, frame: Any) -> pa.RecordBatchReader:
+        """Return the frame as a stream of record batches, values unchanged.
+
+        Raises:
+            SaveError: A column holds what Arrow cannot say exactly; the message names the column and its first bad row.
+        """
+
+    @abstractmethod
+    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+        """Return the stream as a frame of type ``like``, one of `frame_types`, values unchanged.
+
+        Raises:
+            LoadError: A column holds what the library cannot say exactly.
+        """
+
+    @abstractmethod
+    def column(self, frame: Any, name: str) -> Any:
+        """Return one column of a frame (of a lazy frame: a lazy frame of that one column).
+
+        Raises:
+            KeyError: The frame has no such column.
+        """
+
+    @abstractmethod
+    def column_names(self, frame: Any) -> Sequence[str]:
+        """Return the names of the columns, without computing a lazy frame."""
+
+    def row_count(self, frame: Any) -> int | None:
+        """Return the number of rows where it is known without computing, else None."""
+        return len(frame) if hasattr(frame, "__len__") else None

@@ -1,0 +1,134 @@
+"""Node: a function plus the bindings that fill its parameters.
+
+A node is frozen data. Function modifiers make new nodes from it with `dataclasses.replace`: renaming a node is another
+``name``, parameterizing it is another ``bindings``, extracting a column of it is a second node whose function is
+``extract_column`` and whose bindings name the first. Nothing is hidden in closures, so what a node computes can be
+fingerprinted from these fields alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+from engine.bindings import Binding, Source, sources_of
+from engine.errors import AnnotationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+
+class NodeKind(StrEnum):
+    """What a node does, as the metadata records it."""
+
+    FUNCTION = "function"
+    LOADER = "loader"
+    SAVER = "saver"
+    INPUT = "input"
+    CHECK = "check"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One step of a dataflow.
+
+    Attributes:
+        name: The node's name, unique in a graph; dots separate namespaces.
+        type: The annotation of the node's value.
+        function: Called with one keyword per binding. None for an input.
+        bindings: How each parameter is filled, in the order of the parameters.
+        parameter_types: The annotation of each parameter.
+        optional: Parameters that may stay unfilled because the function has a default for them.
+        kind: What the node does.
+        tags: Words that users and hooks put on the node.
+        doc: What the node means, for people.
+        origins: The user's functions this node was made from, for code versions and error messages.
+        refined: True for a node that later modifiers on the same function leave alone unless they name it, such as
+            the frame behind `extract_columns`.
+    """
+
+    name: str
+    type: Any
+    function: Callable[..., Any] | None
+    bindings: Mapping[str, Binding] = field(default_factory=dict)
+    parameter_types: Mapping[str, Any] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+    kind: NodeKind = NodeKind.FUNCTION
+    tags: Mapping[str, str | list[str]] = field(default_factory=dict)
+    doc: str = ""
+    origins: tuple[Callable[..., Any], ...] = ()
+    refined: bool = False
+
+    @classmethod
+    def from_function(cls, function: Callable[..., Any], name: str | None = None) -> Self:
+        """Make the node that a plain function stands for: its name, and one `Source` per parameter.
+
+        Raises:
+            AnnotationError: An annotation is missing, or names something that does not exist.
+        """
+        hints = annotations_of(function)
+        parameters = inspect.signature(function).parameters
+        missing = [p for p in parameters if p not in hints]
+        if missing or "return" not in hints:
+            what = f"parameter {missing[0]!r}" if missing else "the return value"
+            raise AnnotationError(
+                f"{what} of function {where_is(function)} has no type annotation",
+                hint="annotate every parameter and the return value of a node function; "
+                "a name beginning with '_' makes it a helper that is not a node",
+            )
+        return cls(
+            name=name or function.__name__,
+            type=hints["return"],
+            function=function,
+            bindings={p: Source(p) for p in parameters},
+            parameter_types={p: hints[p] for p in parameters},
+            optional=frozenset(n for n, p in parameters.items() if p.default is not inspect.Parameter.empty),
+            doc=inspect.getdoc(function) or "",
+            origins=(function,),
+        )
+
+    @classmethod
+    def external_input(cls, name: str, type_: Any, *, optional: bool = False) -> Self:
+        """Make the node of a value that the caller provides.
+
+        An input that every reader has a default for is optional: ``optional`` then holds its own name.
+        """
+        return cls(
+            name=name, type=type_, function=None, kind=NodeKind.INPUT, optional=frozenset([name] if optional else [])
+        )
+
+    @property
+    def upstream(self) -> Iterator[str]:
+        """The names of the nodes this one reads, once per reading parameter, in order."""
+        for binding in self.bindings.values():
+            yield from sources_of(binding)
+
+
+def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the resolved annotations of a function, ``Annotated`` kept.
+
+    Raises:
+        AnnotationError: An annotation names something that does not exist where the function is defined.
+    """
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        raise AnnotationError(
+            f"an annotation of function {where_is(function)} cannot be resolved: {error}",
+            hint="import the name at run time in the function's module, not only under TYPE_CHECKING",
+        ) from error
+
+
+def where_is(function: Any) -> str:
+    """Name a function with its file and line, for messages.
+
+    >>> where_is(len)
+    'len'
+    """
+    target = inspect.unwrap(function) if callable(function) else function
+    name = getattr(target, "__qualname__", type(target).__qualname__)
+    code = getattr(target, "__code__", None)
+    return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code else name
