@@ -21,7 +21,6 @@ class Warehouse:
     Args:
         url: As SQLAlchemy writes it: ``duckdb:///rel.duckdb``, ``duckdb:////abs.duckdb``, ``duckdb://`` (in memory),
             ``sqlite:///…``, ``postgresql://…``, or any other URL whose SQLAlchemy dialect is installed.
-        root: The folder that relative file paths of the URL start from (default: the working directory).
 
     Attributes:
         url: The URL without password, for messages and records.
@@ -31,7 +30,7 @@ class Warehouse:
     url: str
     namespace: str
 
-    def __init__(self, url: str, *, root: str | None = None) -> None: ...
+    def __init__(self, url: str) -> None: ...
 
     def close(self) -> None:
         """Let go of the database; the next use opens it again."""

@@ -20,11 +20,10 @@ class MetadataStore:
 
     Args:
         url: Where the metadata lives.
-        root: The folder that relative file paths of the URL start from.
         read_only: Look, and neither create nor upgrade: for faces that only show.
     """
 
-    def __init__(self, url: str, *, root: str | None = None, read_only: bool = False) -> None: ...
+    def __init__(self, url: str, *, read_only: bool = False) -> None: ...
 
     def close(self) -> None: ...
 

@@ -1,0 +1,43 @@
+"""Plan: decisions with reasons, in the order they will be carried out.
+
+(Skeleton: `Decision` and `Plan` are final; making a plan is under construction.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.metadata.records import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to be done about one output, and why.
+
+    Attributes:
+        output: The saver's name.
+        state: ``fresh``, ``stale``, ``maybe`` (only if an upstream output changes), ``missing`` or ``blocked``.
+        reasons: The first is what decided; empty for fresh.
+        location: The table or file.
+    """
+
+    output: str
+    state: str
+    reasons: tuple[Reason, ...] = ()
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Decisions in the order of execution."""
+
+    decisions: tuple[Decision, ...]
+
+    def explain(self) -> str:
+        """Say in plain lines what will be rebuilt, and why."""
+        return "\n".join(
+            f"{decision.state:8} {decision.output}" + "".join(f"\n         {reason}" for reason in decision.reasons)
+            for decision in self.decisions
+        )
