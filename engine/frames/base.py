@@ -46,12 +46,15 @@ class FrameLibrary(ABC):
     Attributes:
         frame_types: The types whose values are frames of this library, eager and lazy.
         column_type: The type of one column, or None.
+        stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them, and
+            a saver in the same database moves no row through Python.
         readers: By frame type, then by format name, the library's own reader.
         writers: By frame type, then by format name, the library's own writer.
     """
 
     frame_types: ClassVar[tuple[type, ...]]
     column_type: ClassVar[type | None] = None
+    stays_in_database: ClassVar[bool] = False
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
 

@@ -1,0 +1,1 @@
+"""Loading and saving: loaders, savers, and the requests and nodes that use them."""

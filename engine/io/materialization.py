@@ -1,0 +1,184 @@
+"""``from_`` and ``to``: requests to load into, or save from, a node. Frozen data; no graph is known here.
+
+    to.table(id="daily_table", dependencies=["daily"], table="marts.daily")
+    from_.csv(target="airlines", path="airlines.csv")
+
+``to.<name>`` and ``from_.<name>`` exist for every format and database, and for every class registered with
+`engine.registry.register_adapter`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.bindings import Configuration, Group, Source, Value
+from engine.io.lookup import loader_names, saver_names
+from engine.errors import RequestError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from engine.bindings import Binding
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """Fill node or input ``target`` by the loader called ``loader``; ``arguments`` are its options."""
+
+    loader: str
+    target: str
+    arguments: Mapping[str, Binding]
+
+
+@dataclass(frozen=True, slots=True)
+class SaveRequest:
+    """Save ``dependencies`` by the saver called ``saver``, under the name ``id``.
+
+    Attributes:
+        dependencies: Names of nodes; exactly one unless ``combine`` is given.
+        combine: A result builder that joins several nodes into one value.
+    """
+
+    saver: str
+    id: str
+    dependencies: tuple[str, ...]
+    arguments: Mapping[str, Binding]
+    combine: Any = None
+
+
+# Apache Hamilton's names for the same two things.
+MaterializerFactory = SaveRequest
+ExtractorFactory = LoadRequest
+
+
+def as_bindings(arguments: Mapping[str, Any]) -> dict[str, Binding]:
+    """Return options as bindings: a literal stands for itself, `source` for another node.
+
+    >>> as_bindings({"path": "a.csv"})
+    {'path': Value(value='a.csv')}
+    """
+    return {k: v if isinstance(v, Source | Value | Group | Configuration) else Value(v) for k, v in arguments.items()}
+
+
+class _Loaders:
+    """The namespace ``from_``."""
+
+    def table(
+        self,
+        *,
+        target: str,
+        table: Any,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        warehouse: str | None = None,
+    ) -> LoadRequest:
+        """Read a table into node ``target``, as the type that the node's readers ask for.
+
+        Args:
+            target: The node or input to fill.
+            table: ``name`` or ``schema.name``.
+            columns: Only these columns, in this order.
+            where: Only rows for which this SQL condition holds; ``:name`` stands for a parameter.
+            params: The values of the parameters in ``where``.
+            warehouse: The URL of another database than the driver's.
+        """
+        options = {"table": table, "columns": columns, "where": where, "params": params, "warehouse": warehouse}
+        return LoadRequest("table", target, as_bindings({k: v for k, v in options.items() if v is not None}))
+
+    def query(
+        self, *, target: str, sql: Any, params: Mapping[str, Any] | None = None, warehouse: str | None = None
+    ) -> LoadRequest:
+        """Run a query and give its rows to node ``target``.
+
+        Args:
+            target: The node or input to fill.
+            sql: One SELECT statement; ``:name`` stands for a parameter.
+            params: The values of the parameters.
+            warehouse: The URL of another database than the driver's.
+        """
+        options = {"sql": sql, "params": params, "warehouse": warehouse}
+        return LoadRequest("query", target, as_bindings({k: v for k, v in options.items() if v is not None}))
+
+    def __getattr__(self, name: str) -> Callable[..., LoadRequest]:
+        _check(name, loader_names(name), "loader", "from_")
+
+        def request(target: str, **options: Any) -> LoadRequest:
+            return LoadRequest(name, target, as_bindings(options))
+
+        request.__name__ = request.__qualname__ = f"from_.{name}"
+        return request
+
+
+class _Savers:
+    """The namespace ``to``."""
+
+    def table(
+        self,
+        *,
+        id: str,  # noqa: A002 - Apache Hamilton's name
+        dependencies: Sequence[Any],
+        table: Any,
+        mode: Any = "replace",
+        keys: Sequence[str] = (),
+        combine: Any = None,
+        warehouse: str | None = None,
+        adopt: bool = False,
+    ) -> SaveRequest:
+        """Write a node's rows as a table, in one transaction with the row that proves it.
+
+        Args:
+            id: The name of the output.
+            dependencies: The node to write; several with ``combine``.
+            table: ``name`` or ``schema.name``; the schema is created when missing.
+            mode: ``replace``, ``append``, ``upsert``, ``delete_insert`` or ``view``.
+            keys: The key columns of upsert and delete_insert.
+            combine: A result builder that joins several nodes into one frame.
+            warehouse: The URL of another database than the driver's.
+            adopt: Write over a table that the engine did not write.
+        """
+        options: dict[str, Any] = {"table": table, "mode": mode}
+        options |= {"keys": tuple(keys)} if keys else {}
+        options |= {"warehouse": warehouse} if warehouse is not None else {}
+        options |= {"adopt": True} if adopt else {}
+        return _save_request("table", id, dependencies, combine, options)
+
+    def __getattr__(self, name: str) -> Callable[..., SaveRequest]:
+        _check(name, saver_names(name), "saver", "to")
+
+        def request(id: str, dependencies: Sequence[Any], combine: Any = None, **options: Any) -> SaveRequest:  # noqa: A002
+            return _save_request(name, id, dependencies, combine, options)
+
+        request.__name__ = request.__qualname__ = f"to.{name}"
+        return request
+
+
+def _save_request(
+    saver: str, id_: str, dependencies: Sequence[Any], combine: Any, options: Mapping[str, Any]
+) -> SaveRequest:
+    if isinstance(dependencies, str):
+        raise RequestError(
+            f"to.{saver}(id={id_!r}): dependencies is the text {dependencies!r}", hint=f"write [{dependencies!r}]"
+        )
+    names = tuple(d if isinstance(d, str) else getattr(d, "name", None) or d.__name__ for d in dependencies)
+    if len(names) != 1 and combine is None:
+        raise RequestError(
+            f"to.{saver}(id={id_!r}) has {len(names)} dependencies; without combine= it takes exactly one",
+            hint="pass combine=PandasDataFrameResult() or another result builder to join several nodes",
+        )
+    return SaveRequest(saver, id_, names, as_bindings(options), combine)
+
+
+def _check(name: str, names: Iterable[str], kind: str, face: str) -> None:
+    known = set(names)
+    if name in known:
+        return
+    near = did_you_mean(name, known)
+    hint = f"did you mean {face}.{near[0]}?" if near else f"there are: {', '.join(sorted(known))}"
+    message = f"there is no {kind} named {name!r} ({face}.{name}); {hint}"
+    raise AttributeError(message)
+
+
+from_ = _Loaders()
+to = _Savers()

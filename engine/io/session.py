@@ -1,0 +1,128 @@
+"""Session: the open warehouses of a driver, and what the run says to the saver that is at work.
+
+Loaders and savers are dataclasses of options; what they need beyond those while they work (an open connection, the commit
+that a save is to become) they find here, in context variables, so that a saver used by hand inside a function or a script
+is the same saver.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from engine.dialects.base import Intent
+from engine.errors import RequestError
+from engine.identifiers import new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from engine.dialects.base import Commit
+    from engine.dialects.warehouse import Warehouse
+
+
+class Session:
+    """Warehouses by URL, each opened once.
+
+    Args:
+        default_url: The warehouse of loaders and savers that name none.
+        tracks_sources: Loaders find out the token of what they read, because the run is recorded.
+    """
+
+    def __init__(self, default_url: str | None = None) -> None:
+        self.default_url = default_url
+        self.tracks_sources = False
+        self._warehouses: dict[str, Warehouse] = {}
+        self._guard = threading.Lock()
+
+    def warehouse(self, url: str | None = None) -> Warehouse:
+        """Return the warehouse at ``url``, or the default one.
+
+        Raises:
+            RequestError: No URL is given and there is no default.
+        """
+        url = url or self.default_url
+        if url is None:
+            raise RequestError(
+                "a table is to be read or written, but no warehouse is known",
+                hint="give the driver one, Builder().with_warehouse('duckdb:///warehouse.duckdb'), or pass warehouse=",
+            )
+        with self._guard:
+            if url not in self._warehouses:
+                from engine.dialects.warehouse import Warehouse
+
+                self._warehouses[url] = Warehouse(url)
+            return self._warehouses[url]
+
+    def opened(self) -> list[Warehouse]:
+        """Return the warehouses in use so far."""
+        return list(self._warehouses.values())
+
+    def close(self) -> None:
+        """Let go of every warehouse; the next use opens it again."""
+        for warehouse in self._warehouses.values():
+            warehouse.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(slots=True)
+class Saving:
+    """One save of a run: what it is to become, and what it became.
+
+    Attributes:
+        intent: What the run declared.
+        commit: Set by the saver once the table is committed or found unchanged.
+    """
+
+    intent: Intent
+    commit: Commit | None = None
+
+
+_SESSION: ContextVar[Session | None] = ContextVar("engine_session", default=None)
+_SAVING: ContextVar[Saving | None] = ContextVar("engine_saving", default=None)
+
+
+@contextlib.contextmanager
+def using(session: Session) -> Iterator[Session]:
+    """Make ``session`` the one that loaders and savers in this block work with."""
+    token = _SESSION.set(session)
+    try:
+        yield session
+    finally:
+        _SESSION.reset(token)
+
+
+@contextlib.contextmanager
+def saving(intent: Intent) -> Iterator[Saving]:
+    """Make the saver that works in this block commit under ``intent``."""
+    current = Saving(intent)
+    token = _SAVING.set(current)
+    try:
+        yield current
+    finally:
+        _SAVING.reset(token)
+
+
+@contextlib.contextmanager
+def current_session() -> Iterator[Session]:
+    """Give the session of the run at work, or one of its own to a loader or saver used by hand."""
+    session = _SESSION.get()
+    if session is not None:
+        yield session
+        return
+    with Session() as own:
+        yield own
+
+
+def current_saving() -> Saving:
+    """Return the save at work, or a new one for a saver used by hand."""
+    return _SAVING.get() or Saving(Intent(commit_id=new_id()))

@@ -1,0 +1,220 @@
+"""Tables and queries: the loaders that read them as the type a node asks for, the saver that writes them.
+
+The annotation chooses where the work happens: a frame in memory, a stream, or a query that stays in its database. Arrow is
+the corridor between databases and frames; a query of the same database never leaves it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.dialects.base import TableName, Write, WriteMode
+from engine.errors import LoadError, OptionError, SaveError
+from engine.frames import library_of, library_of_type
+from engine.frames.hashing import hashed
+from engine.io.data_adapters import DataLoader, DataSaver, TableSource, TableTarget
+from engine.io.session import current_saving, current_session
+from engine.io.utils import get_sql_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from engine.dialects.base import Query
+    from engine.dialects.warehouse import Warehouse
+    from engine.io.session import Session
+
+LEDGER = "ledger"
+CHECKSUM = "checksum"
+
+
+def query_of(warehouse: Warehouse, source: TableSource) -> Query:
+    """Return the query that reads ``source``."""
+    if source.sql is not None:
+        return warehouse.query_text(source.sql, source.params)
+    return warehouse.query_table(
+        warehouse.name(source.table or ""), columns=source.columns, where=source.where, params=source.params
+    )
+
+
+def is_whole_table(source: TableSource) -> bool:
+    """Say whether a source is a table itself, so that the ledger knows its token."""
+    return source.sql is None
+
+
+def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any, dict[str, Any]]:
+    """Read a table or query as ``type_``; the metadata holds its token when the session tracks sources.
+
+    Raises:
+        LoadError: The type is no frame, or the database refuses.
+    """
+    library = library_of_type(type_)
+    if library is None:
+        raise LoadError(
+            f"{source.table or source.sql} cannot be loaded as {getattr(type_, '__name__', type_)}",
+            hint="annotate the parameter with a frame type, such as pandas.DataFrame, polars.DataFrame or pyarrow.Table",
+        )
+    warehouse = session.warehouse(source.warehouse)
+    query = query_of(warehouse, source)
+    head = None
+    if session.tracks_sources and is_whole_table(source):
+        table = warehouse.name(source.table or "")
+        head = warehouse.heads([table])[table]
+    needs_checksum = session.tracks_sources and head is None
+    if library.stays_in_database:
+        data = warehouse.lazy(query, type_)
+        token = warehouse.checksums([query])[0] if needs_checksum else None
+    else:
+        batches, token = warehouse.read(query, checksum=needs_checksum)
+        data = library.from_arrow(batches, type_)
+    metadata = get_sql_metadata(source.sql or source.table or "", library.row_count(data))
+    if head is not None:
+        metadata["token"] = {"kind": LEDGER, "value": head.token}
+    elif token is not None:
+        metadata["token"] = {"kind": CHECKSUM, "value": token}
+    return data, metadata
+
+
+class _FrameAdapter:
+    """Serves every type of every frame library, and nothing else."""
+
+    @classmethod
+    def applicable_types(cls) -> Collection[type]:
+        return ()
+
+    @classmethod
+    def applies_to(cls, type_: Any) -> bool:
+        return library_of_type(type_) is not None
+
+
+@dataclass
+class TableLoader(_FrameAdapter, DataLoader):
+    """Read a table, or some columns and rows of it."""
+
+    table: str
+    columns: Sequence[str] | None = None
+    where: str | None = None
+    params: Mapping[str, Any] | None = None
+    warehouse: str | None = None
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the word in ``from_.table``."""
+        return "table"
+
+    def source(self) -> TableSource:
+        """Return the table that will be read."""
+        return TableSource(
+            self.warehouse,
+            table=self.table,
+            columns=None if self.columns is None else tuple(self.columns),
+            where=self.where,
+            params=self.params or {},
+        )
+
+    def load_data(self, type_: type) -> tuple[Any, dict[str, Any]]:
+        """Read the table as ``type_``."""
+        with current_session() as session:
+            return read_source(session, self.source(), type_)
+
+
+@dataclass
+class QueryLoader(_FrameAdapter, DataLoader):
+    """Read the rows of a query."""
+
+    sql: str
+    params: Mapping[str, Any] | None = None
+    warehouse: str | None = None
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the word in ``from_.query``."""
+        return "query"
+
+    def source(self) -> TableSource:
+        """Return the query that will be run."""
+        return TableSource(self.warehouse, sql=self.sql, params=self.params or {})
+
+    def load_data(self, type_: type) -> tuple[Any, dict[str, Any]]:
+        """Run the query and give its rows as ``type_``."""
+        with current_session() as session:
+            return read_source(session, self.source(), type_)
+
+
+@dataclass
+class TableSaver(_FrameAdapter, DataSaver):
+    """Write a frame, or a query that stays in its database, as a table or view."""
+
+    table: str
+    mode: str = WriteMode.REPLACE
+    keys: Sequence[str] = ()
+    warehouse: str | None = None
+    adopt: bool = False
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the word in ``to.table``."""
+        return "table"
+
+    def target(self) -> TableTarget:
+        """Return the table that will be written.
+
+        Raises:
+            OptionError: The mode is unknown, or keys and mode do not go together.
+        """
+        try:
+            mode = WriteMode(self.mode)
+        except ValueError:
+            raise OptionError.unknown(str(self.mode), f"to.table(table={self.table!r}), mode=", WriteMode) from None
+        if (mode in {WriteMode.UPSERT, WriteMode.DELETE_INSERT}) != bool(self.keys):
+            raise OptionError(
+                f"to.table(table={self.table!r}, mode={mode.value!r}) {'takes no' if self.keys else 'needs'} keys=",
+                hint="upsert and delete_insert match rows by keys=['column', …]; the other modes have no keys",
+            )
+        keys = (self.keys,) if isinstance(self.keys, str) else tuple(self.keys)
+        return TableTarget(self.warehouse, Write(TableName.parse(self.table), mode, keys))
+
+    def save_data(self, data: Any) -> dict[str, Any]:
+        """Write the table in one transaction with its ledger row; see `engine.dialects.warehouse.Warehouse.save`."""
+        spec = self.target().write
+        current = current_saving()
+        with current_session() as session:
+            warehouse = session.warehouse(self.warehouse)
+            write = Write(warehouse.name(self.table), spec.mode, spec.keys)
+            query = warehouse.as_query(data)
+            if query is not None:
+                current.commit = warehouse.save(query, write, current.intent)
+            elif write.mode is WriteMode.VIEW:
+                raise SaveError(
+                    f"{write.table} is to be a view, but its node gives a {type(data).__qualname__}, which holds rows",
+                    location=str(write.table),
+                    hint="let the node return a sqlalchemy.Select of this warehouse's tables, or use mode='replace'",
+                )
+            else:
+                batches, hasher = hashed(rows_of(session, data, str(write.table)))
+                current.commit = warehouse.save(batches, write, current.intent, digest=hasher.digest)
+        row = current.commit.row
+        return get_sql_metadata(row.dataset, row.row_count) | {
+            "commit": {"commit_id": row.commit_id, "seq": row.seq, "changed": current.commit.changed}
+        }
+
+
+def rows_of(session: Session, data: Any, location: str) -> Any:
+    """Return a value's rows as a stream of record batches, reading a query of another warehouse where it is one.
+
+    Raises:
+        SaveError: The value is no frame.
+    """
+    library = library_of(data)
+    if library is None:
+        raise SaveError(
+            f"{location} cannot be written: its node gives a {type(data).__qualname__}, which is no frame",
+            location=location,
+            hint="return a pandas, polars or Arrow frame, or a query",
+        )
+    if library.stays_in_database:
+        for other in session.opened():
+            query = other.as_query(data)
+            if query is not None:
+                return other.read(query)[0]
+    return library.to_arrow(data)
