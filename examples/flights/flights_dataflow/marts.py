@@ -4,6 +4,8 @@ A node that takes and returns a `sqlalchemy.Select` never sees a row: the engine
 back with ``CREATE TABLE AS`` or ``CREATE VIEW``. The functions name no database, so they run on each.
 """
 
+from typing import Any
+
 import polars as pl
 import sqlalchemy as sa
 
@@ -14,7 +16,7 @@ BUSIEST = 25
 """How many routes the view of the busiest ones shows."""
 
 
-def _share(part: sa.ColumnElement[int], whole: sa.ColumnElement[int]) -> sa.ColumnElement[float]:
+def _share(part: sa.ColumnElement[int], whole: sa.ColumnElement[int]) -> sa.ColumnElement[Any]:
     """Divide two counts; without the cast, PostgreSQL would divide whole numbers."""
     return sa.cast(part, sa.Double) / sa.cast(whole, sa.Double)
 

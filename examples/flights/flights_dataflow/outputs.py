@@ -3,7 +3,9 @@
 The functions know no file and no table, so they can be called, tested and run against anything else.
 """
 
-from engine.io.materialization import from_, to
+from collections.abc import Sequence
+
+from engine.io.materialization import SaveRequest, from_, to
 
 _FILES = [
     from_.parquet(target="flight_records", path="data/flights.parquet"),
@@ -20,7 +22,7 @@ _TABLES_READ_BACK = [
 ]
 
 
-def _table(name: str, node: str, mode: str = "replace", keys: list[str] | None = None) -> object:
+def _table(name: str, node: str, mode: str = "replace", keys: Sequence[str] = ()) -> SaveRequest:
     """Keep the value of ``node`` as ``marts.<name>``."""
     return to.table(id=name, dependencies=[node], table=f"marts.{name}", mode=mode, keys=keys)
 
