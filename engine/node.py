@@ -46,6 +46,8 @@ class Node:
         tags: Words that users and hooks put on the node.
         doc: What the node means, for people.
         origins: The user's functions this node was made from, for code versions and error messages.
+        after: Names of nodes that must have run before this one although it takes no value of theirs, such as the saver of
+            the table that a loader reads.
         refined: True for a node that later modifiers on the same function leave alone unless they name it, such as
             the frame behind `extract_columns`.
     """
@@ -60,6 +62,7 @@ class Node:
     tags: Mapping[str, str | list[str]] = field(default_factory=dict)
     doc: str = ""
     origins: tuple[Callable[..., Any], ...] = ()
+    after: tuple[str, ...] = ()
     refined: bool = False
 
     @classmethod
@@ -102,9 +105,10 @@ class Node:
 
     @property
     def upstream(self) -> Iterator[str]:
-        """The names of the nodes this one reads, once per reading parameter, in order."""
+        """The names of the nodes this one reads, once per reading parameter, then of those it waits for."""
         for binding in self.bindings.values():
             yield from sources_of(binding)
+        yield from self.after
 
 
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:

@@ -1,7 +1,4 @@
-"""Plan: decisions with reasons, in the order they will be carried out.
-
-(Skeleton: `Decision` and `Plan` are final; making a plan is under construction.)
-"""
+"""Plan: decisions with reasons, in the order they will be carried out."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ class Decision:
 
     Attributes:
         output: The saver's name.
-        state: ``fresh``, ``stale``, ``maybe`` (only if an upstream output changes), ``missing`` or ``blocked``.
+        state: ``fresh``, ``stale``, ``maybe`` (only if an upstream output changes) or ``missing``.
         reasons: The first is what decided; empty for fresh.
         location: The table or file.
     """
@@ -35,9 +32,17 @@ class Plan:
 
     decisions: tuple[Decision, ...]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether every output is fresh."""
+        return all(decision.state == "fresh" for decision in self.decisions)
+
     def explain(self) -> str:
         """Say in plain lines what will be rebuilt, and why."""
         return "\n".join(
             f"{decision.state:8} {decision.output}" + "".join(f"\n         {reason}" for reason in decision.reasons)
             for decision in self.decisions
         )
+
+    def __str__(self) -> str:
+        return self.explain()

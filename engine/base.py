@@ -1,0 +1,123 @@
+"""Result builders: what a driver's call gives back, and what ``combine=`` of a materializer joins nodes into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import SaveError
+from engine.lifecycle.api import ResultBuilder
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+
+class ResultMixin(ResultBuilder):
+    """Apache Hamilton's older name of a result builder."""
+
+
+class DictResult(ResultMixin):
+    """Give the values as they are, by name."""
+
+    def build_result(self, **outputs: Any) -> dict[str, Any]:
+        """Return the outputs as a dictionary, in the order asked for.
+
+        >>> DictResult().build_result(a=1)
+        {'a': 1}
+        """
+        return outputs
+
+    def output_type(self) -> type:
+        """Return `dict`."""
+        return dict
+
+
+class PandasDataFrameResult(ResultMixin):
+    """Join series, frames and scalars into one pandas frame.
+
+    **Shape**: series and frames are joined by their index (outer join); scalars are repeated over all rows; one frame alone
+    is given as it is; the columns of a frame beside others are named ``node.column``; scalars alone make one row.
+    """
+
+    def build_result(self, **outputs: Any) -> pd.DataFrame:
+        """Return one frame with one column per series or scalar, and those of every frame."""
+        import pandas as pd
+
+        if len(outputs) == 1:
+            (only,) = outputs.values()
+            if isinstance(only, pd.DataFrame):
+                return only
+        indexed: dict[str, pd.Series[Any]] = {}
+        scalars: dict[str, Any] = {}
+        for name, value in outputs.items():
+            if isinstance(value, pd.DataFrame):
+                indexed |= {f"{name}.{column}": value[column] for column in value.columns}
+            elif isinstance(value, pd.Series):
+                indexed[name] = value
+            elif isinstance(value, pd.Index):
+                indexed[name] = value.to_series()
+            else:
+                scalars[name] = value
+        if not indexed:
+            columns = {n: list(v) if _is_sequence(v) else [v] for n, v in scalars.items()}
+            return pd.DataFrame(columns)
+        frame = pd.concat(indexed, axis=1)
+        for name, value in scalars.items():
+            frame[name] = value
+        # The caller's order counts, not the order in which kinds of values were met.
+        return frame[[c for n in outputs for c in frame.columns if c == n or str(c).startswith(f"{n}.")]]
+
+    def output_type(self) -> type:
+        """Return `pandas.DataFrame`."""
+        import pandas as pd
+
+        return pd.DataFrame
+
+
+class PolarsDataFrameResult(ResultMixin):
+    """Put series, one-column frames and scalars side by side into one polars frame.
+
+    **Shape**: all series have the same length; scalars are repeated; one frame alone is given as it is.
+    """
+
+    def build_result(self, **outputs: Any) -> pl.DataFrame:
+        """Return one frame with one column per output.
+
+        Raises:
+            SaveError: The outputs differ in length.
+        """
+        import polars as pl
+
+        if len(outputs) == 1:
+            (only,) = outputs.values()
+            if isinstance(only, pl.LazyFrame):
+                return only.collect()
+            if isinstance(only, pl.DataFrame):
+                return only
+        columns: list[pl.Series] = []
+        scalars: dict[str, Any] = {}
+        for name, value in outputs.items():
+            if isinstance(value, pl.Series):
+                columns.append(value.alias(name))
+            elif isinstance(value, pl.DataFrame | pl.LazyFrame):
+                frame = value.lazy().collect()
+                columns += [frame[c].alias(f"{name}.{c}") for c in frame.columns]
+            else:
+                scalars[name] = value
+        lengths = {column.name: len(column) for column in columns}
+        if len(set(lengths.values())) > 1:
+            raise SaveError(f"the nodes differ in length and make no frame: {lengths}", hint="join them in a node")
+        frame = pl.DataFrame(columns) if columns else pl.DataFrame({n: [v] for n, v in scalars.items()})
+        if columns:
+            frame = frame.with_columns(**{n: pl.lit(v) for n, v in scalars.items()})
+        return frame.select([c for n in outputs for c in frame.columns if c == n or c.startswith(f"{n}.")])
+
+    def output_type(self) -> type:
+        """Return `polars.DataFrame`."""
+        import polars as pl
+
+        return pl.DataFrame
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, list | tuple)

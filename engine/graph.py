@@ -1,0 +1,357 @@
+"""FunctionGraph: nodes linked by the names of their parameters; immutable, so that every call may attach its own requests.
+
+Theory of operation. Building takes functions apart into nodes (`engine.function_modifiers.base.nodes_of`), then links: a
+parameter that names no node becomes an external input; every edge is checked by ``fits``; a cycle is an error with its
+path. Attaching requests gives a new graph that shares every node it does not change. All walks are iterative: a chain of
+100,000 nodes is walked like any other.
+
+A loader that reads a table which a saver of the same graph writes runs after that saver, unless the saver depends on
+the loader (then the loader reads the version from before).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType, ModuleType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from engine.bindings import Configuration, Group, Value
+from engine.dialects.base import TableName
+from engine.errors import ConfigurationError, CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
+from engine.function_modifiers.base import functions_of, nodes_of
+from engine.htypes import fits as types_fit
+from engine.io.data_adapters import TableSource, TableTarget
+from engine.io.materialization import LoadRequest, SaveRequest
+from engine.io.nodes import adapter_of, loader_nodes, saver_nodes
+from engine.node import Node, NodeKind, where_is
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from engine.bindings import Binding
+
+Fits: TypeAlias = Callable[[Any, Any], bool]
+_DEFAULT_SCHEMAS = {"", "main", "public"}
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionGraph:
+    """Linked nodes.
+
+    Attributes:
+        nodes: Every node by name, external inputs included.
+        config: The configuration it was built with; its values also fill parameters of the same name.
+        fits: Says whether a value of one type may fill a parameter of another.
+    """
+
+    nodes: Mapping[str, Node]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    fits: Fits = types_fit
+
+    @classmethod
+    def from_modules(
+        cls,
+        modules: Iterable[ModuleType],
+        config: Mapping[str, Any] | None = None,
+        *,
+        allow_module_overrides: bool = False,
+        fits: Fits = types_fit,
+    ) -> FunctionGraph:
+        """Build the graph of all node functions of the modules.
+
+        Raises:
+            DefinitionError: The functions do not make a dataflow; nothing ran.
+        """
+        config = dict(config or {})
+        nodes: dict[str, Node] = {}
+        module_of: dict[str, str] = {}
+        for module in modules:
+            for _, function in functions_of(module):
+                for node in nodes_of(function, config):
+                    overrides = allow_module_overrides and module_of.get(node.name) != module.__name__
+                    if node.name in nodes and not overrides:
+                        raise _duplicate(node, nodes[node.name])
+                    nodes[node.name] = _configured(node, config)
+                    module_of[node.name] = module.__name__
+        return cls({}, MappingProxyType(config), fits)._with(nodes)
+
+    def attach(self, requests: Iterable[LoadRequest | SaveRequest]) -> FunctionGraph:
+        """Return a graph that also serves these requests to load and save.
+
+        Raises:
+            UnknownNodeError: A request names a node that is not there.
+            DuplicateNodeError: An id is taken by a node or by another request.
+            OptionError: A loader or saver does not exist, does not serve the type, or is given wrong options.
+        """
+        added: dict[str, Node] = {}
+        requests = list(requests)
+        if not requests:
+            return self
+        for request in requests:
+            made = self._load(request) if isinstance(request, LoadRequest) else self._save(request, added)
+            for node in made:
+                replaces = isinstance(request, LoadRequest) and node.name == request.target
+                if node.name in added or (node.name in self.nodes and not replaces):
+                    raise DuplicateNodeError(
+                        f"the name {node.name!r} is taken: a node or another materializer has it",
+                        hint="give each to.…() an id of its own, and each target one from_.…()",
+                    )
+                added[node.name] = _configured(node, self.config)
+        return self._with(added)
+
+    def _load(self, request: LoadRequest) -> list[Node]:
+        target = self.node(request.target)
+        return loader_nodes(
+            request, data_name=request.target, loaded_name=f"load_data.{request.target}", type_=target.type
+        )
+
+    def _save(self, request: SaveRequest, added: Mapping[str, Node]) -> list[Node]:
+        types = {name: (added.get(name) or self.node(name)).type for name in request.dependencies}
+        return saver_nodes(request, types=types)
+
+    def node(self, name: str) -> Node:
+        """Return the node of this name.
+
+        Raises:
+            UnknownNodeError: There is none; the error names similar ones.
+        """
+        try:
+            return self.nodes[name]
+        except KeyError:
+            raise UnknownNodeError.among(name, self.nodes) from None
+
+    def _with(self, added: Mapping[str, Node]) -> FunctionGraph:
+        """Link ``added`` nodes in: inputs made, edges checked, tables ordered, cycles refused."""
+        nodes = dict(self.nodes)
+        nodes.update(added)
+        _make_inputs(nodes, added, self.fits)
+        reordered = _after_savers(nodes, self.config)
+        nodes.update(reordered)
+        _check_edges(nodes, added, self.fits)
+        graph = dataclasses.replace(self, nodes=MappingProxyType(nodes))
+        graph.order([*added, *reordered])
+        return graph
+
+    def order(self, targets: Iterable[str], stop: Callable[[str], bool] | None = None) -> list[str]:
+        """Return the targets and everything upstream of them, each after what it reads.
+
+        Args:
+            targets: Names of nodes.
+            stop: Nodes for which this is true are left out, with what only they need.
+
+        Raises:
+            UnknownNodeError: A target is not there.
+            CycleError: Nodes depend on one another in a circle.
+        """
+        done: dict[str, bool] = {}  # False while the node's upstream is being walked
+        ordered: list[str] = []
+        nodes = self.nodes
+        for target in targets:
+            if target in done or (stop is not None and stop(target)):
+                continue
+            done[target] = False
+            path = [(target, self.node(target).upstream)]
+            while path:
+                name, upstream = path[-1]
+                for parent in upstream:
+                    state = done.get(parent)
+                    if state is None and not (stop is not None and stop(parent)):
+                        done[parent] = False
+                        path.append((parent, nodes[parent].upstream))
+                        break
+                    if state is False:
+                        names = [step for step, _ in path]
+                        raise CycleError([*names[names.index(parent) :], parent])
+                else:
+                    path.pop()
+                    done[name] = True
+                    ordered.append(name)
+        return ordered
+
+    def downstream_of(self, names: Iterable[str]) -> list[str]:
+        """Return the nodes of these names and everything downstream of them, in the order of the graph."""
+        readers = self.readers()
+        found = {self.node(name).name for name in names}
+        queue = list(found)
+        while queue:
+            for reader in readers.get(queue.pop(), ()):
+                if reader not in found:
+                    found.add(reader)
+                    queue.append(reader)
+        return [name for name in self.nodes if name in found]
+
+    def readers(self) -> dict[str, list[str]]:
+        """Return, per node, the nodes that read it or wait for it."""
+        readers: dict[str, list[str]] = {}
+        for node in self.nodes.values():
+            for parent in dict.fromkeys(node.upstream):
+                readers.setdefault(parent, []).append(node.name)
+        return readers
+
+    def savers(self) -> list[str]:
+        """Return the names of all saver nodes, in the order of the graph."""
+        return [name for name, node in self.nodes.items() if node.kind is NodeKind.SAVER]
+
+
+def _duplicate(node: Node, other: Node) -> DuplicateNodeError:
+    places = [where_is(n.origins[0]) if n.origins else n.name for n in (other, node)]
+    return DuplicateNodeError(
+        f"two functions make the node {node.name!r}: {places[0]} and {places[1]}",
+        hint="rename one, or call Builder().allow_module_overrides() to let the later module win",
+    )
+
+
+def _configured(node: Node, config: Mapping[str, Any]) -> Node:
+    """Turn bindings to the configuration into literals."""
+
+    def resolved(binding: Binding) -> Binding:
+        if isinstance(binding, Configuration):
+            if binding.key not in config:
+                raise ConfigurationError(
+                    f"node {node.name!r} needs the configuration key {binding.key!r}",
+                    hint=f"Builder().with_config({{{binding.key!r}: …}})",
+                )
+            return Value(config[binding.key])
+        if isinstance(binding, Group):
+            return Group(tuple(map(resolved, binding.items)), binding.keys)
+        return binding
+
+    bindings = {parameter: resolved(binding) for parameter, binding in node.bindings.items()}
+    return node if bindings == node.bindings else dataclasses.replace(node, bindings=bindings)
+
+
+def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) -> None:
+    """Make an external input for every name that is read and that no node has; narrow the types of those there are."""
+    for node in added.values():
+        for parameter, name, type_ in _edges(node):
+            present = nodes.get(name)
+            optional = parameter in node.optional
+            if present is None:
+                nodes[name] = Node.external_input(name, type_, optional=optional)
+            elif present.kind is NodeKind.INPUT:
+                if fits(type_, present.type):
+                    narrow = type_
+                elif fits(present.type, type_):
+                    narrow = present.type
+                else:
+                    raise EdgeTypeError(
+                        f"the input {name!r} is asked for as {_shown(present.type)} and, by node {node.name!r}, "
+                        f"as {_shown(type_)}",
+                        hint="annotate the parameter alike in every function that takes it",
+                    )
+                nodes[name] = Node.external_input(name, narrow, optional=optional and bool(present.optional))
+
+
+def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
+    """Yield parameter, upstream name and wanted type of each edge whose type is the parameter's own."""
+    for parameter, binding in node.bindings.items():
+        wanted = node.parameter_types.get(parameter, Any)
+        if isinstance(binding, Group):
+            for item in binding.items:
+                # The elements of a group are checked against the container's element type.
+                arguments = getattr(wanted, "__args__", None)
+                element = arguments[-1] if arguments else Any
+                if not isinstance(item, Value | Configuration):
+                    for name in _names(item):
+                        yield parameter, name, element if not isinstance(item, Group) else Any
+        else:
+            for name in _names(binding):
+                yield parameter, name, wanted
+
+
+def _names(binding: Binding) -> Iterable[str]:
+    from engine.bindings import sources_of
+
+    return sources_of(binding)
+
+
+def _check_edges(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits) -> None:
+    faults = []
+    # A load request may have changed the type behind a name that older nodes read.
+    replaced = {name for name in added if name in nodes}
+    affected = [n for n in nodes.values() if n.name in added or not replaced.isdisjoint(n.upstream)]
+    for node in affected:
+        for parameter, name, wanted in _edges(node):
+            upstream = nodes[name]
+            if upstream.kind is not NodeKind.INPUT and not fits(upstream.type, wanted):
+                place = where_is(node.origins[0]) if node.origins else node.name
+                faults.append(
+                    f"node {node.name!r} ({place}) takes {_shown(wanted)} for {parameter!r}, "
+                    f"but {name!r} gives {_shown(upstream.type)}"
+                )
+    if faults:
+        raise EdgeTypeError("\n".join(faults), hint="make the two annotations agree, or put a converting node between")
+
+
+def _shown(type_: Any) -> str:
+    return type_.__module__ + "." + type_.__qualname__ if isinstance(type_, type) and type_.__module__ != "builtins" else (
+        type_.__name__ if isinstance(type_, type) else str(type_)
+    )
+
+
+def _after_savers(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, Node]:
+    """Return loaders that read a table which a saver among the nodes writes, changed to run after it."""
+    loaders = [node for node in nodes.values() if node.kind is NodeKind.LOADER]
+    if not loaders:
+        return {}
+    written = _written_tables(nodes, config)
+    changed: dict[str, Node] = {}
+    for loader in loaders:
+        adapter = adapter_of(loader, config)
+        source = getattr(adapter, "source", lambda: None)()
+        if not isinstance(source, TableSource):
+            continue
+        savers = [
+            saver
+            for saver, (warehouse, table) in written.items()
+            if warehouse == source.warehouse and reads(source, table) and saver not in loader.after
+        ]
+        savers = [saver for saver in savers if not _depends_on(nodes, saver, loader.name)]
+        if savers:
+            changed[loader.name] = dataclasses.replace(loader, after=(*loader.after, *savers))
+    return changed
+
+
+def _written_tables(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, tuple[str | None, TableName]]:
+    written = {}
+    for node in nodes.values():
+        if node.kind is NodeKind.SAVER:
+            adapter = adapter_of(node, config)
+            target = getattr(adapter, "target", lambda: None)()
+            if isinstance(target, TableTarget):
+                written[node.name] = (target.warehouse, target.write.table)
+    return written
+
+
+def reads(source: TableSource, table: TableName) -> bool:
+    """Say whether a source reads (or, of SQL text, mentions) a table.
+
+    >>> reads(TableSource(None, table="marts.daily"), TableName("marts", "daily"))
+    True
+    >>> reads(TableSource(None, sql="select * from daily_old"), TableName("", "daily"))
+    False
+    """
+    if source.table is not None:
+        other = TableName.parse(source.table)
+        same_schema = other.schema == table.schema or {other.schema, table.schema} <= _DEFAULT_SCHEMAS
+        return other.name == table.name and same_schema
+    # A mention that is no read only costs an ordering that was not needed.
+    return re.search(rf"(?<!\w){re.escape(table.name)}(?!\w)", source.sql or "", re.IGNORECASE) is not None
+
+
+def _depends_on(nodes: Mapping[str, Node], name: str, upstream: str) -> bool:
+    seen: set[str] = set()
+    queue = [name]
+    while queue:
+        current = queue.pop()
+        if current == upstream:
+            return True
+        if current not in seen:
+            seen.add(current)
+            queue.extend(parent for parent in nodes[current].upstream if parent in nodes)
+    return False
+
+

@@ -1,0 +1,1 @@
+"""Planning: fingerprints, recipes, decisions with reasons; what is stale, and why."""
