@@ -1,14 +1,23 @@
 """A small dataflow: will a flight be late, going by what is known when it is booked?"""
 
+from typing import Any
+
 import pandas as pd
 import xgboost as xgb
 import xgboost_json  # noqa: F401  # registers the loader and the saver
 
-from engine.function_modifiers import extract_fields, save_to, source
+from engine.function_modifiers import dataloader, extract_fields, save_to, source
+from engine.io.utils import get_file_metadata
 
 LATE_MINUTES = 15
 TEST_MONTH = 12
 FEATURES = ["month", "hour", "distance", "airline", "airport"]
+
+
+@dataloader()
+def flight_records(flights_path: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The flights, and what is to be known of where they came from."""
+    return pd.read_parquet(flights_path), get_file_metadata(flights_path)
 
 
 def booked_flights(flight_records: pd.DataFrame) -> pd.DataFrame:

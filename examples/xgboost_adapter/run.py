@@ -6,6 +6,7 @@ from pathlib import Path
 import lateness
 
 from engine import driver
+from engine.function_modifiers import source
 from engine.io.materialization import from_, to
 
 FLIGHTS = Path(__file__).parent.parent / "flights" / "data" / "flights.parquet"
@@ -13,23 +14,20 @@ FLIGHTS = Path(__file__).parent.parent / "flights" / "data" / "flights.parquet"
 
 def main(folder: Path) -> None:
     """Keep the model and its forecasts in ``folder``."""
-    model_path = str(folder / "lateness.json")
-    builder = driver.Builder().with_modules(lateness)
-    flights = from_.parquet(target="flight_records", path=str(FLIGHTS))
+    dr = driver.Builder().with_modules(lateness).build()
+    inputs = {"flights_path": str(FLIGHTS), "model_path": str(folder / "lateness.json")}
 
-    # Train: the saver stands on the function, so its output is a node like any other.
-    trained = builder.copy().with_materializers(flights).build()
-    result = trained.execute(["saved_model", "lateness_forecast"], inputs={"model_path": model_path})
-    print(result["saved_model"])
+    # Train: the saver stands above the function, so what it returns is a node like any other.
+    trained = dr.execute(["saved_model", "lateness_forecast"], inputs=inputs)
+    print(trained["saved_model"])
 
-    # Forecast: the model is loaded instead of trained, nothing else changes.
-    loaded = from_.xgboost_json(target="lateness_model", path=model_path)
+    # Forecast: the model is loaded where it was trained, nothing else changes.
+    model = from_.xgboost_json(target="lateness_model", path=source("model_path"))
     forecast = to.parquet(id="forecast", dependencies=["lateness_forecast"], path=str(folder / "forecast.parquet"))
-    dr = builder.copy().with_materializers(flights).build()
-    _, values = dr.materialize(loaded, forecast, additional_vars=["lateness_forecast"])
-    difference = (values["lateness_forecast"]["probability"] - result["lateness_forecast"]["probability"]).abs().max()
+    _, loaded = dr.materialize(model, forecast, additional_vars=["lateness_forecast"], inputs=inputs)
+    difference = (loaded["lateness_forecast"]["probability"] - trained["lateness_forecast"]["probability"]).abs().max()
     print(
-        f"{len(values['lateness_forecast'])} forecasts, none differs by more than {difference} from the trained model's"
+        f"{len(loaded['lateness_forecast'])} forecasts, none differs by more than {difference} from the trained model's"
     )
 
 

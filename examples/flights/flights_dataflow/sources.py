@@ -1,12 +1,11 @@
 """From files to clean frames: one node per kind of thing, typed and with missing values missing."""
 
 import datetime as dt
-from typing import Any
 
 import pandas as pd
 import polars as pl
 
-from engine.function_modifiers import config, dataloader, load_from, tag, value
+from engine.function_modifiers import config, load_from, tag, value
 
 
 @tag(layer="source")
@@ -67,8 +66,7 @@ def weather(weather_records: pl.DataFrame) -> pl.DataFrame:
 
 
 @tag(layer="source")
-@dataloader()
-def holidays() -> tuple[pl.DataFrame, dict[str, Any]]:
+def holidays() -> pl.DataFrame:
     """The federal holidays of 2013, by date. Source: 5 U.S.C. 6103."""
     days = {
         dt.date(2013, 1, 1): "New Year's Day",
@@ -82,5 +80,4 @@ def holidays() -> tuple[pl.DataFrame, dict[str, Any]]:
         dt.date(2013, 11, 28): "Thanksgiving Day",
         dt.date(2013, 12, 25): "Christmas Day",
     }
-    frame = pl.DataFrame({"date": list(days), "holiday": list(days.values())})
-    return frame, {"source": "5 U.S.C. 6103", "rows": len(frame)}
+    return pl.DataFrame({"date": list(days), "holiday": list(days.values())})
