@@ -58,8 +58,15 @@ class FileSource:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class ValueSource:
+    """A loader gives this value, which is known beforehand."""
+
+    value: Any
+
+
 Target: TypeAlias = TableTarget | FileTarget
-DataSource: TypeAlias = TableSource | FileSource
+DataSource: TypeAlias = TableSource | FileSource | ValueSource
 
 
 class AdapterCommon(abc.ABC):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import LoadError
-from engine.io.data_adapters import DataLoader, DataSaver
+from engine.io.data_adapters import DataLoader, DataSaver, ValueSource
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,6 +28,10 @@ class LiteralLoader(DataLoader):
     def applicable_types(cls) -> Collection[type]:
         """Return: any type."""
         return [object]
+
+    def source(self) -> ValueSource:
+        """Return the value itself: nothing outside is read."""
+        return ValueSource(self.value)
 
     def load_data(self, type_: type) -> tuple[Any, dict[str, Any]]:
         """Return the value."""
@@ -50,6 +54,10 @@ class EnvironmentLoader(DataLoader):
     def applicable_types(cls) -> Collection[type]:
         """Return: dictionaries."""
         return [dict]
+
+    def source(self) -> ValueSource:
+        """Return the variables as they are now."""
+        return ValueSource({name: os.environ.get(name) for name in self.names})
 
     def load_data(self, type_: type) -> tuple[dict[str, str], dict[str, Any]]:
         """Return the variables' values; the metadata holds their names only.

@@ -1,0 +1,527 @@
+"""Driver and Builder: a call becomes a request, the request a plan, the plan a run, the run a result.
+
+    dr = Builder().with_modules(my_module).with_warehouse("duckdb:///warehouse.duckdb").with_metadata().build()
+    dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.daily"))
+"""
+
+from __future__ import annotations
+
+import copy
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from engine.errors import ConfigurationError, DuplicateNodeError, RequestError
+from engine.execution.recorder import Recorder
+from engine.execution.recovery import replay_heads, settle_dead_runs
+from engine.execution.request import Request
+from engine.execution.runner import Runner
+from engine.graph import FunctionGraph
+from engine.graph_types import HamiltonGraph, HamiltonNode
+from engine.io.materialization import LoadRequest, SaveRequest
+from engine.io.session import Session
+from engine.lifecycle.base import LifecycleAdapterSet
+from engine.node import NodeKind
+from engine.planning.cones import Cones
+from engine.planning.fingerprint import Fingerprinter
+from engine.planning.planner import Planner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from types import ModuleType
+
+    from engine.execution.results import RunResult
+    from engine.lifecycle.api import LifecycleAdapter
+    from engine.metadata.records import OutputRecord
+    from engine.metadata.store import MetadataStore
+    from engine.planning.plan import Plan
+
+DEFAULT_METADATA = "sqlite:///.engine/metadata.db"
+
+
+class Driver:
+    """Runs a dataflow: functions linked by their names.
+
+    Make one with `Builder`. The positional form is Apache Hamilton's older one; its `execute` joins the values into a pandas
+    frame unless an adapter says otherwise.
+
+    Args:
+        config: Decides which functions exist, and fills parameters of the same name.
+        modules: Modules of node functions.
+        adapter: Hooks and at most one result builder.
+        allow_module_overrides: A function of a later module replaces one of the same name.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *modules: ModuleType,
+        adapter: LifecycleAdapter | Sequence[LifecycleAdapter] | None = None,
+        allow_module_overrides: bool = False,
+        _builder: Builder | None = None,
+    ) -> None:
+        if _builder is None:
+            adapters = [] if adapter is None else list(adapter) if isinstance(adapter, list | tuple) else [adapter]
+            _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*adapters)
+            if allow_module_overrides:
+                _builder.allow_module_overrides()
+            if LifecycleAdapterSet(adapters).result_builder is None:
+                from engine.base import PandasDataFrameResult
+
+                _builder.with_adapters(PandasDataFrameResult())
+        self._settings = _builder.copy()
+        self.graph_modules = tuple(self._settings.modules)
+        self.hooks = LifecycleAdapterSet(self._settings.adapters)
+        graph = FunctionGraph.from_modules(
+            self.graph_modules, self._settings.config, allow_module_overrides=self._settings.allows_overrides
+        )
+        self.graph = graph.attach(self._settings.materializers)
+        self._session = Session(self._settings.warehouse)
+        self._store: MetadataStore | None = None
+        self._announce(self.graph)
+
+    # --- running -----------------------------------------------------------------------------------------------------------
+    def execute(
+        self,
+        final_vars: Sequence[Any],
+        overrides: Mapping[str, Any] | None = None,
+        display_graph: bool = False,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Compute nodes and return their values.
+
+        Args:
+            final_vars: Names of nodes, or their functions. The name of a saver saves.
+            overrides: Values for nodes, which then do not run.
+            display_graph: Accepted for Apache Hamilton's sake; use `visualize_materialization`.
+            inputs: Values for external inputs.
+
+        Returns:
+            A dictionary by name in the order asked for, or what the result builder makes of it.
+
+        Raises:
+            RequestError: The call cannot be served; nothing ran.
+            Exception: What a node raised, unchanged.
+        """
+        del display_graph
+        names = self._names(final_vars)
+        request = self._request(self.graph, names, inputs, overrides)
+        result = self._run(self.graph, request)
+        saved = {output.name: output.metadata for output in result.outputs}
+        values = {name: saved[name] if name in saved else result.values[name] for name in names}
+        return self.hooks.result_builder.build_result(**values) if self.hooks.result_builder else values
+
+    def materialize(
+        self,
+        *materializers: SaveRequest | LoadRequest,
+        additional_vars: Sequence[Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        rerun: str = "all",
+    ) -> tuple[dict[str, Any], Any]:
+        """Save nodes as tables and files, and load others from them.
+
+        Args:
+            materializers: Requests made by ``to.…(…)`` and ``from_.…(…)``.
+            additional_vars: Nodes whose values are wanted too.
+            overrides: Values for nodes, which then do not run.
+            inputs: Values for external inputs.
+            rerun: ``all`` writes every output; ``stale`` only those that are not fresh.
+
+        Returns:
+            What each saver says of what it wrote, by id; and the values of ``additional_vars``.
+
+        Raises:
+            RequestError: The call cannot be served; nothing ran.
+            Exception: What a node raised, unchanged.
+        """
+        graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, rerun)
+        result = self._run(graph, request)
+        names = self._names(additional_vars or ())
+        saved = {output.name: dict(output.metadata or {"state": output.state}) for output in result.outputs}
+        ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
+        values = {name: saved[name] if name in saved else result.values[name] for name in names}
+        built = self.hooks.result_builder.build_result(**values) if self.hooks.result_builder and values else values
+        return {id_: saved[id_] for id_ in ids}, built
+
+    def refresh(
+        self,
+        outputs: Sequence[Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        rerun: str = "stale",
+    ) -> RunResult:
+        """Bring outputs, and the outputs they read, up to date.
+
+        Args:
+            outputs: Names of static outputs; None means all.
+            inputs: Values for external inputs.
+            overrides: Values for nodes, which then do not run.
+            rerun: ``stale`` builds what is not fresh; ``all`` builds everything.
+
+        Returns:
+            What became of each output; a failure in one does not stop the others.
+        """
+        return self._run(self.graph, self._refresh_request(outputs, inputs, overrides, rerun))
+
+    def plan(
+        self,
+        outputs: Sequence[Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Plan:
+        """Decide what `refresh` would do, and why, without running anything.
+
+        Returns:
+            One decision per output in the order of execution; printing it explains.
+        """
+        request = self._refresh_request(outputs, inputs, overrides, "stale")
+        request.check(self.graph)
+        with self._session:
+            planner, _ = self._planner(self.graph, request)
+            return planner.plan()
+
+    # --- asking ------------------------------------------------------------------------------------------------------------
+    def list_available_variables(self, *, tag_filter: Mapping[str, Any] | None = None) -> list[HamiltonNode]:
+        """Return all nodes, or those whose tags match.
+
+        Args:
+            tag_filter: Per tag, the value, a list of values of which one must be there, or None: the tag exists.
+
+        Raises:
+            RequestError: A list in the filter is empty.
+        """
+        return HamiltonGraph.from_graph(self.graph).filtered(tag_filter or {})
+
+    def what_is_upstream_of(self, *node_names: str) -> list[HamiltonNode]:
+        """Return these nodes and all they depend on, in the order of execution."""
+        return [HamiltonNode.from_node(self.graph.nodes[n]) for n in self.graph.order(node_names)]
+
+    def what_is_downstream_of(self, *node_names: str) -> list[HamiltonNode]:
+        """Return these nodes and all that depends on them."""
+        return [HamiltonNode.from_node(self.graph.nodes[n]) for n in self.graph.downstream_of(node_names)]
+
+    def validate_execution(
+        self,
+        final_vars: Sequence[Any],
+        overrides: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check what `execute` would check, and run nothing.
+
+        Raises:
+            RequestError: The call could not be served.
+        """
+        self._request(self.graph, self._names(final_vars), inputs, overrides).check(self.graph)
+
+    def validate_materialization(
+        self,
+        *materializers: SaveRequest | LoadRequest,
+        additional_vars: Sequence[Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check what `materialize` would check, and run nothing.
+
+        Raises:
+            RequestError: The call could not be served.
+            DefinitionError: The requests do not fit the graph.
+        """
+        graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, "all")
+        request.check(graph)
+
+    def visualize_materialization(
+        self,
+        *materializers: SaveRequest | LoadRequest,
+        output_file_path: str | None = None,
+        additional_vars: Sequence[Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Draw what a materialization would run.
+
+        Args:
+            materializers: Requests to draw beside the static ones.
+            output_file_path: Where to write the drawing, ``.svg`` or ``.dot`` (others through Graphviz).
+            additional_vars: Nodes that are wanted too.
+            inputs: Only named, to be left out of the drawing's missing inputs.
+            overrides: Nodes that would not run.
+            options: Passed on to `engine.visualization`.
+
+        Returns:
+            A ``graphviz.Digraph`` where that library is installed, else the text of an SVG.
+        """
+        from engine import visualization
+
+        del inputs
+        graph = self.graph.attach(materializers)
+        wanted = [r.id for r in materializers if isinstance(r, SaveRequest)] + self._names(additional_vars or ())
+        names = graph.order(wanted, stop=lambda n: n in (overrides or {})) if wanted else list(graph.nodes)
+        return visualization.draw([graph.nodes[n] for n in names], output_file_path=output_file_path, **options)
+
+    def close(self) -> None:
+        """Let go of the warehouse and the metadata store; the next call opens them again."""
+        self._session.close()
+        if self._store is not None:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- from a call to a run ----------------------------------------------------------------------------------------------
+    def _names(self, wanted: Sequence[Any]) -> list[str]:
+        if isinstance(wanted, str):
+            raise RequestError(f"{wanted!r} is a text where a list of names is needed", hint=f"write [{wanted!r}]")
+        return list(dict.fromkeys(w if isinstance(w, str) else getattr(w, "name", None) or w.__name__ for w in wanted))
+
+    def _request(
+        self,
+        graph: FunctionGraph,
+        names: Sequence[str],
+        inputs: Mapping[str, Any] | None,
+        overrides: Mapping[str, Any] | None,
+        **options: Any,
+    ) -> Request:
+        overrides = dict(overrides or {})
+        savers = [n for n in names if graph.node(n).kind is NodeKind.SAVER and n not in overrides]
+        return Request(
+            final_vars=tuple(n for n in names if n not in savers),
+            outputs=tuple(savers),
+            inputs=dict(inputs or {}),
+            overrides=overrides,
+            **options,
+        )
+
+    def _materialize_request(
+        self,
+        materializers: Iterable[SaveRequest | LoadRequest],
+        additional_vars: Sequence[Any] | None,
+        overrides: Mapping[str, Any] | None,
+        inputs: Mapping[str, Any] | None,
+        rerun: str,
+    ) -> tuple[FunctionGraph, Request]:
+        materializers = list(materializers)
+        for request in materializers:
+            if not isinstance(request, SaveRequest | LoadRequest):
+                raise RequestError(f"{request!r} is no materializer", hint="make one with to.…(…) or from_.…(…)")
+        names = self._names(additional_vars or ())
+        ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
+        if twice := [id_ for id_ in ids if ids.count(id_) > 1]:
+            raise DuplicateNodeError(f"two materializers have the id {twice[0]!r}", hint="give each an id of its own")
+        if not ids and not names:
+            raise RequestError(
+                "nothing is to be materialized: there is no to.…(…) and there are no additional_vars",
+                hint="pass to.table(id=…, dependencies=[…], table=…), or use execute() or refresh()",
+            )
+        graph = self.graph.attach(materializers)
+        if materializers:
+            self._announce(graph)
+        return graph, self._request(
+            graph,
+            [*ids, *names],
+            inputs,
+            overrides,
+            rerun=rerun,
+            mode="materialize",
+            brings_upstream=rerun == "stale",
+        )
+
+    def _refresh_request(
+        self,
+        outputs: Sequence[Any] | None,
+        inputs: Mapping[str, Any] | None,
+        overrides: Mapping[str, Any] | None,
+        rerun: str,
+    ) -> Request:
+        names = self.graph.savers() if outputs is None else self._names(outputs)
+        if not names:
+            raise RequestError(
+                "the dataflow has no outputs",
+                hint="give some to Builder().with_materializers(to.table(…)), or decorate a function with @save_to.table",
+            )
+        return Request(
+            outputs=tuple(names),
+            inputs=dict(inputs or {}),
+            overrides=dict(overrides or {}),
+            rerun=rerun,
+            brings_upstream=True,
+            stops_at_failure=False,
+            mode="materialize",
+        )
+
+    def _run(self, graph: FunctionGraph, request: Request) -> RunResult:
+        recorder = Recorder(self.store, self._settings.project, self._settings.environment)
+        with self._watched(graph, request, recorder.run_id) as watched, self._session:
+            request.check(graph)
+            planner, records = self._planner(graph, request)
+            with recorder.run(request, graph):
+                result = Runner(request, planner, self._session, self.hooks, recorder, records).run()
+            watched.results = dict(result.values)
+        return result
+
+    def _planner(self, graph: FunctionGraph, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:
+        """Gather what is known and decide, as far as the request needs it."""
+        store = self.store
+        if request.rerun == "stale" and store is None:
+            raise RequestError(
+                "what is stale cannot be known without a record of earlier runs",
+                hint="give the driver a metadata store: Builder().with_metadata()",
+            )
+        self._session.tracks_sources = store is not None
+        cones = Cones(graph, request.inputs, request.overrides, Fingerprinter(m.__name__ for m in self.graph_modules))
+        planner = Planner(graph, cones, self._session, request.outputs, brings_upstream=request.brings_upstream)
+        records: dict[str, OutputRecord] = {}
+        if store is not None:
+            settle_dead_runs(store, self._session, self._settings.project)
+            records = store.latest(self._settings.project, planner.outputs)
+        if request.rerun == "stale" and store is not None:
+            planner.gather(records)
+            if replay_heads(store, self._session, planner, records):
+                records = store.latest(self._settings.project, planner.outputs)
+                planner.gather(records)
+        loaders = [n for n in graph.order((*request.final_vars, *planner.outputs)) if graph.nodes[n].kind is NodeKind.LOADER]
+        planner.check_sources(loaders)
+        if request.rerun == "stale":
+            planner.plan()
+        return planner, records
+
+    @property
+    def store(self) -> MetadataStore | None:
+        """The metadata store, opened on first use; None when the driver records nothing."""
+        if self._store is None and self._settings.records:
+            from engine.metadata.store import MetadataStore
+
+            self._store = MetadataStore(self._metadata_url())
+        return self._store
+
+    def _metadata_url(self) -> str:
+        url, warehouse = self._settings.metadata, self._settings.warehouse
+        if url is None and warehouse is not None and warehouse.startswith("postgres"):
+            return warehouse
+        return url or DEFAULT_METADATA
+
+    # --- hooks -------------------------------------------------------------------------------------------------------------
+    def _announce(self, graph: FunctionGraph) -> None:
+        for hook in self.hooks.construction:
+            hook.run_after_graph_construction(graph=HamiltonGraph.from_graph(graph), config=dict(graph.config))
+
+    def _watched(self, graph: FunctionGraph, request: Request, run_id: str) -> _Watch:
+        return _Watch(self.hooks, graph, request, run_id)
+
+
+class _Watch:
+    """Tells the graph execution hooks of one run, whatever happens in it."""
+
+    def __init__(self, hooks: LifecycleAdapterSet, graph: FunctionGraph, request: Request, run_id: str) -> None:
+        self.results: dict[str, Any] | None = None
+        self._hooks, self._request, self._run_id = hooks.graph, request, run_id
+        self._graph = HamiltonGraph.from_graph(graph) if self._hooks else None
+        self._order = graph.order([n for n in (*request.final_vars, *request.outputs) if n in graph.nodes])
+
+    def __enter__(self) -> Self:
+        for hook in self._hooks:
+            hook.run_before_graph_execution(
+                graph=self._graph,
+                final_vars=[*self._request.final_vars, *self._request.outputs],
+                inputs=dict(self._request.inputs),
+                overrides=dict(self._request.overrides),
+                execution_path=self._order,
+                run_id=self._run_id,
+            )
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        for hook in self._hooks:
+            hook.run_after_graph_execution(
+                graph=self._graph,
+                success=error is None,
+                error=error if isinstance(error, Exception) else None,
+                results=self.results,
+                run_id=self._run_id,
+            )
+
+
+class Builder:
+    """Collects what a driver is made of; every method returns the builder."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+        self.modules: list[ModuleType] = []
+        self.materializers: list[SaveRequest | LoadRequest] = []
+        self.adapters: list[LifecycleAdapter] = []
+        self.warehouse: str | None = None
+        self.metadata: str | None = None
+        self.records = False
+        self.project = "default"
+        self.environment = "default"
+        self.allows_overrides = False
+
+    def with_modules(self, *modules: ModuleType) -> Self:
+        """Add modules of node functions."""
+        self.modules.extend(modules)
+        return self
+
+    def with_config(self, config: Mapping[str, Any]) -> Self:
+        """Add configuration; a later value of a key wins."""
+        self.config.update(config)
+        return self
+
+    def with_materializers(self, *materializers: SaveRequest | LoadRequest) -> Self:
+        """Add outputs and loaders that belong to the dataflow.
+
+        Raises:
+            RequestError: Something is no request, such as a list of requests.
+        """
+        for request in materializers:
+            if not isinstance(request, SaveRequest | LoadRequest):
+                hint = "write with_materializers(*requests)" if isinstance(request, list | tuple) else "use to.… or from_.…"
+                raise RequestError(f"with_materializers takes requests, not a {type(request).__name__}", hint=hint)
+        self.materializers.extend(materializers)
+        return self
+
+    def with_adapters(self, *adapters: LifecycleAdapter) -> Self:
+        """Add hooks, and at most one result builder."""
+        self.adapters.extend(adapters)
+        return self
+
+    def with_warehouse(self, url: str) -> Self:
+        """Set the database of loaders and savers that name none: ``duckdb:///…``, ``postgresql://…``, ``sqlite:///…``."""
+        self.warehouse = url
+        return self
+
+    def with_metadata(self, url: str | None = None, *, project: str = "default", environment: str = "default") -> Self:
+        """Record every run.
+
+        Args:
+            url: Where; None means the warehouse's own database when that is PostgreSQL, else ``.engine/metadata.db``.
+            project: The name under which these nodes are recorded.
+            environment: Where it runs, such as ``production``.
+        """
+        self.metadata, self.records = url, True
+        self.project, self.environment = project, environment
+        return self
+
+    def allow_module_overrides(self) -> Self:
+        """Let a function of a later module replace one of the same name."""
+        self.allows_overrides = True
+        return self
+
+    def copy(self) -> Self:
+        """Return a builder that can be changed without changing this one."""
+        twin = copy.copy(self)
+        twin.config, twin.modules = dict(self.config), list(self.modules)
+        twin.materializers, twin.adapters = list(self.materializers), list(self.adapters)
+        return twin
+
+    def build(self) -> Driver:
+        """Make the driver; the builder can be used again.
+
+        Raises:
+            DefinitionError: The functions, or the requests, do not make a dataflow.
+        """
+        if not self.modules and not self.materializers:
+            raise ConfigurationError("the driver has no modules", hint="Builder().with_modules(my_module)")
+        return Driver(MappingProxyType(self.config), _builder=self)

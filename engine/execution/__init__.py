@@ -1,0 +1,1 @@
+"""Execution: a plan is carried out, one way for every kind of call."""

@@ -1,0 +1,423 @@
+"""Runner: carries a request out, stage by stage, and leaves a record of what it did.
+
+Theory of operation. There is one way to run. The outputs of the plan are stages, then come the values that were asked for.
+For each output the planner is asked again if it was *maybe*; a fresh one is passed over, any other has the nodes it needs
+run and its saver last. A fresh output that a stale one reads is read back from its table when it comes back exactly; else it
+is computed and saved again, so that what is computed with is always what is recorded. The commit is the warehouse's; the
+record follows it.
+
+A failure in one output blocks the ones that read it. `execute` and `materialize` raise the user's own exception at once;
+`refresh` goes on with independent outputs and reports.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.dialects.base import Intent
+from engine.errors import EngineError, NodeError
+from engine.execution import versions
+from engine.execution.readback import read_back
+from engine.execution.results import OutputResult, RunResult
+from engine.execution.scheduler import Schedule, fill
+from engine.identifiers import new_id
+from engine.io.data_adapters import FileTarget
+from engine.io.session import saving, using
+from engine.io.tables import LEDGER
+from engine.metadata.records import Dataset, InputRead, NodeRun, NodeRunState, Reason, RunState
+from engine.node import NodeKind
+from engine.planning.planner import source_name
+from engine.planning.staleness import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.execution.recorder import Recorder
+    from engine.execution.request import Request
+    from engine.execution.scheduler import Step
+    from engine.io.session import Session
+    from engine.lifecycle.base import LifecycleAdapterSet
+    from engine.metadata.records import DatasetVersion, OutputRecord
+    from engine.node import Node
+    from engine.planning.planner import Planner
+
+
+class Runner:
+    """One run.
+
+    Args:
+        request: What is wanted; already checked.
+        planner: Decides about the outputs; its plan is made when the rerun mode asks for it.
+        session: The open warehouses.
+        hooks: Who watches.
+        recorder: Who writes down.
+        records: What the metadata knows of the outputs.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        planner: Planner,
+        session: Session,
+        hooks: LifecycleAdapterSet,
+        recorder: Recorder,
+        records: dict[str, OutputRecord],
+    ) -> None:
+        self.request = request
+        self.planner = planner
+        self.graph = planner.graph
+        self.session = session
+        self.hooks = hooks
+        self.recorder = recorder
+        self.records = records
+        self.values: dict[str, Any] = {**self.graph.config, **request.inputs, **request.overrides}
+        self.results: dict[str, OutputResult] = {}
+        self._commit_ids = {output: new_id() for output in planner.outputs}
+        self._discovered: dict[str, str] = {}
+        cones = [planner.cones.cone(output) for output in planner.outputs]
+        final = self.graph.order(request.final_vars, stop=lambda n: n in request.overrides) if request.final_vars else []
+        self.schedule = Schedule(
+            self.graph,
+            [*((*cone.nodes, *cone.boundaries) for cone in cones), final],
+            keeps=(*request.final_vars, *self.values),
+        )
+
+    # --- the run -----------------------------------------------------------------------------------------------------------
+    def run(self) -> RunResult:
+        """Carry the request out.
+
+        Raises:
+            Exception: What a node raised, where the request stops at the first failure.
+        """
+        started = time.perf_counter()
+        self._declare()
+        try:
+            with using(self.session):
+                for stage, output in enumerate(self.planner.outputs):
+                    self._output(stage, output)
+                self._final_values(len(self.planner.outputs))
+        except Exception as error:
+            self._end(RunState.FAILED, str(error))
+            if isinstance(error, EngineError) and hasattr(error, "run_id"):
+                error.run_id = self.recorder.run_id
+            raise
+        outputs = tuple(self.results[output] for output in self.planner.outputs)
+        result = RunResult(
+            run_id=self.recorder.run_id if self.recorder.is_recording else None,
+            outputs=outputs,
+            values={name: self.values[name] for name in self.request.final_vars},
+            duration_s=time.perf_counter() - started,
+        )
+        failures = [o.error for o in outputs if o.error is not None]
+        self._end(RunState.FAILED if failures else RunState.COMPLETE, str(failures[0]) if failures else None)
+        return result
+
+    def _end(self, state: RunState, error: str | None) -> None:
+        counts = {s: sum(r.state == s for r in self.results.values()) for s in ("built", "unchanged", "fresh", "failed")}
+        failed = counts["failed"] + sum(r.state == "blocked" for r in self.results.values())
+        self.recorder.end(
+            state, built=counts["built"] + counts["unchanged"], fresh=counts["fresh"], failed=failed, error=error
+        )
+
+    def _declare(self) -> None:
+        if not self.recorder.is_recording:
+            return
+        now = datetime.now(tz=UTC)
+        building = [output for output in self.planner.outputs if self._state(output) is not State.FRESH]
+        cones = [self.planner.cones.cone(output) for output in building]
+        nodes = dict.fromkeys(name for cone in cones for name in cone.nodes)
+        nodes |= dict.fromkeys(self.planner.outputs)
+        for name in self.graph.order(self.request.final_vars, stop=lambda n: n in self.values):
+            if self.graph.nodes[name].kind is not NodeKind.SAVER:
+                nodes.setdefault(name)
+        intents = [
+            NodeRun(
+                node_run_id=self.recorder.node_run_id(output),
+                run_id=self.recorder.run_id,
+                node=output,
+                state=NodeRunState.RUNNING,
+                commit_id=self._commit_ids[output],
+                started_at=now,
+            )
+            for output in building
+        ]
+        self.recorder.declare(self.planner.cones, nodes, intents)
+
+    def _state(self, output: str) -> State:
+        verdict = self.planner.verdicts.get(output)
+        return verdict.state if verdict else State.STALE
+
+    # --- one output --------------------------------------------------------------------------------------------------------
+    def _output(self, stage: int, output: str) -> None:
+        if output in self.results:
+            return
+        blockers = [u for u in self._upstream_outputs(output) if self._has_failed(u)]
+        if blockers:
+            reason = Reason(code="upstream", subject=f"{blockers[0]} failed")
+            self._finish(output, OutputResult(name=output, state="blocked", reasons=(reason,)))
+            return
+        if self._state(output) is State.MAYBE:
+            self.planner.decide(output)
+        if self._state(output) is State.FRESH:
+            self._finish(output, OutputResult(name=output, state="fresh", rows=self._recorded_rows(output)))
+        else:
+            self._build(stage, output)
+        for name in [name for name in self.values if self.schedule.is_done_with(name, stage)]:
+            del self.values[name]
+
+    def _build(self, stage: int, output: str) -> None:
+        reasons = self._reasons(output)
+        location = self.planner.location(output)
+        for hook in self.hooks.output:
+            hook.run_before_output(output=output, location=location, reasons=reasons, run_id=self.recorder.run_id)
+        started = time.perf_counter()
+        try:
+            self._provide_boundaries(stage, output)
+            result = self._run_and_save(stage, output)
+        except Exception as error:
+            failure = OutputResult(
+                name=output, state="failed", reasons=reasons, duration_s=time.perf_counter() - started, error=error
+            )
+            self._finish(output, failure)
+            if self.request.stops_at_failure:
+                raise
+            return
+        self._finish(output, result(reasons, time.perf_counter() - started))
+
+    def _reasons(self, output: str) -> tuple[Reason, ...]:
+        verdict = self.planner.verdicts.get(output)
+        if verdict is None:
+            return (Reason(code="forced", subject="rerun of all"),) if self.recorder.is_recording else ()
+        return verdict.reasons
+
+    def _finish(self, output: str, result: OutputResult) -> None:
+        import dataclasses
+
+        result = dataclasses.replace(result, location=self.planner.location(output))
+        self.results[output] = result
+        if result.state == "fresh":
+            self.values[output] = {"fresh": True}
+        state = NodeRunState({"built": "success"}.get(result.state, result.state))
+        if state is not NodeRunState.SUCCESS and state is not NodeRunState.UNCHANGED:
+            self.recorder.node(
+                self.graph.nodes[output], state, error=result.error, reasons=result.reasons, rows=result.rows
+            )
+        for hook in self.hooks.output:
+            hook.run_after_output(result=result, run_id=self.recorder.run_id)
+
+    def _upstream_outputs(self, output: str) -> Iterable[str]:
+        cone = self.planner.cones.cone(output)
+        yield from cone.boundaries.values()
+        for loader in cone.loaders:
+            yield from self.graph.nodes[loader].after
+
+    def _has_failed(self, output: str) -> bool:
+        return output in self.results and self.results[output].state in {"failed", "blocked"}
+
+    def _recorded_rows(self, output: str) -> int | None:
+        record = self.records.get(output)
+        return record.row_count if record else None
+
+    def _provide_boundaries(self, stage: int, output: str) -> None:
+        """Bring the values of fresh outputs upstream in: from their tables, or by computing and saving them again."""
+        for node, keeper in self.planner.cones.cone(output).boundaries.items():
+            if node in self.values or keeper not in self.results or self.results[keeper].state != "fresh":
+                continue
+            value, is_exact = read_back(self.session, self.planner, self.graph.nodes[node], keeper)
+            if is_exact:
+                self.values[node] = value
+            else:
+                self._build(stage, keeper)
+
+    def _run_and_save(self, stage: int, output: str) -> Any:
+        """Run what an output needs, its saver last; return what makes the result once the time is known."""
+        steps = self.schedule.steps(stage, [output], self.values.__contains__)
+        for step in steps[:-1]:
+            self._step(step)
+        intent = self._intent(output)
+        with saving(intent) as save:
+            metadata = self._step(steps[-1], intent=intent)
+        version = self._version(output, intent, save.commit, metadata)
+        self.planner.settle(output, version.token if version else None)
+        changed = version is None or version.changed
+        if version is not None:
+            self.recorder.commit(version)
+        state, rows = "built" if changed else "unchanged", version.row_count if version else None
+        self._record_output(output, intent, NodeRunState.SUCCESS if changed else NodeRunState.UNCHANGED, rows)
+
+        def result(reasons: tuple[Reason, ...], duration_s: float) -> OutputResult:
+            return OutputResult(
+                name=output, state=state, reasons=reasons, rows=rows, duration_s=duration_s, metadata=metadata
+            )
+
+        return result
+
+    def _intent(self, output: str) -> Intent:
+        if not self.recorder.is_recording:
+            return Intent(commit_id=self._commit_ids[output], run_id=self.recorder.run_id)
+        recipe = self.planner.recipe(output)
+        loaders = self.planner.cones.cone(output).loaders
+        discovered = {loader: self._discovered[loader] for loader in loaders if loader in self._discovered}
+        return Intent(
+            commit_id=self._commit_ids[output],
+            run_id=self.recorder.run_id,
+            node_run_id=self.recorder.node_run_id(output),
+            recipe_version=recipe.version,
+            epoch=self.recorder.epoch,
+            record={
+                "node": output,
+                "project": self.recorder.project,
+                "recipe": {**recipe.manifest(), "discovered": discovered},
+            },
+        )
+
+    def _version(self, output: str, intent: Intent, commit: Any, metadata: Any) -> DatasetVersion | None:
+        if commit is not None:
+            warehouse = self.session.warehouse(self.planner.cones.targets[output].warehouse)  # type: ignore[union-attr]
+            unchanged = None if commit.changed else intent
+            return versions.from_ledger(warehouse, commit.row, unchanged, changed=commit.changed)
+        target = self.planner.cones.targets[output]
+        path = target.path if isinstance(target, FileTarget) else None
+        if path is None and isinstance(metadata, dict):
+            path = metadata.get("file_metadata", {}).get("path")
+        if path is None:
+            return None
+        record = self.records.get(output)
+        previous = (record.version_id, record.token, 0) if record else None
+        return versions.of_file(path, intent, metadata, previous)
+
+    # --- one node ----------------------------------------------------------------------------------------------------------
+    def _final_values(self, stage: int) -> None:
+        names = [name for name in self.request.final_vars if name not in self.values]
+        for step in self.schedule.steps(stage, names, self.values.__contains__):
+            self._step(step)
+
+    def _step(self, step: Step, intent: Intent | None = None) -> Any:
+        node, values = step.node, self.values
+        arguments = fill(node, values)
+        is_watched = self.hooks.node or self.recorder.is_recording
+        value = self._watched(node, arguments, intent) if is_watched else self._called(node, arguments)
+        values[node.name] = value
+        for name in step.releases:
+            values.pop(name, None)
+        return value
+
+    def _called(self, node: Node, arguments: dict[str, Any]) -> Any:
+        try:
+            return node.function(**arguments)  # type: ignore[misc]  # inputs, which have no function, make no steps
+        except Exception as error:
+            _add_note(error, node)
+            raise
+
+    def _watched(self, node: Node, arguments: dict[str, Any], intent: Intent | None) -> Any:
+        common: dict[str, Any] = {
+            "node_name": node.name,
+            "node_tags": dict(node.tags),
+            "node_kwargs": arguments,
+            "node_return_type": node.type,
+            "task_id": None,
+            "run_id": self.recorder.run_id,
+        }
+        for hook in self.hooks.node:
+            hook.run_before_node_execution(**common, node_input_types=dict(node.parameter_types))
+        started = datetime.now(tz=UTC)
+        value, error = None, None
+        try:
+            value = self._called(node, arguments)
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            for hook in self.hooks.node:
+                hook.run_after_node_execution(**common, result=value, error=error, success=error is None)
+            self._note(node, started, value, error, intent)
+        return value
+
+    def _note(self, node: Node, started: datetime, value: Any, error: Exception | None, intent: Intent | None) -> None:
+        self._started = started
+        if node.kind is NodeKind.LOADER and error is None:
+            self._note_read(node, value)
+        if intent is None:
+            state = NodeRunState.SUCCESS if error is None else NodeRunState.FAILED
+            self.recorder.node(
+                node, state, started_at=started, ended_at=datetime.now(tz=UTC), value=value, error=error
+            )
+
+    def _record_output(self, output: str, intent: Intent, state: NodeRunState, rows: int | None) -> None:
+        self.recorder.node(
+            self.graph.nodes[output],
+            state,
+            started_at=getattr(self, "_started", None),
+            ended_at=datetime.now(tz=UTC),
+            reasons=self._reasons(output),
+            recipe_version=intent.recipe_version,
+            commit_id=intent.commit_id,
+            rows=rows,
+        )
+
+    def _note_read(self, node: Node, value: Any) -> None:
+        """Record which version of which dataset a loader read, and tell the planner."""
+        if not self.recorder.is_recording:
+            return
+        metadata = value[1] if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict) else {}  # noqa: PLR2004
+        source = self.planner.cones.source(node.name)
+        token = metadata.get("token")
+        path = metadata.get("file_metadata", {}).get("path")
+        if token is None and source is None and path is not None:
+            from engine.io.files import file_token
+
+            self._discovered[node.name] = path
+            token = {"kind": "content", "value": file_token(path)}
+        if token is None:
+            return
+        from engine.io.data_adapters import FileSource, TableSource
+
+        if isinstance(source, TableSource):
+            name, query = source_name(source, node.name), source.sql
+            warehouse = self.session.warehouse(source.warehouse)
+            kind = "table" if source.table else "query"
+            full = str(warehouse.name(source.table)) if source.table else name
+            dataset = Dataset(
+                namespace=warehouse.namespace, name=full, dataset_type=kind, is_external=token["kind"] != LEDGER
+            )
+        else:
+            from pathlib import Path
+
+            name, query = (source.path if isinstance(source, FileSource) else path), None
+            dataset = Dataset(
+                namespace="file", name=str(Path(name).resolve()), dataset_type="file", is_external=True
+            )
+        self.planner.read(node.name, {name: token["value"]})
+        read = InputRead(
+            param_name=node.name.removeprefix("load_data."),
+            dataset=dataset,
+            token_kind=token["kind"],
+            token=token["value"],
+            query_text=query,
+            read_columns=getattr(source, "columns", None),
+        )
+        self.recorder.read(node.name, [read])
+
+
+def _add_note(error: BaseException, node: Node) -> None:
+    note = f"while running node {node.name!r}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
+
+
+def failed_node(error: BaseException) -> str | None:
+    """Return the name of the node that raised an error, as the runner noted it."""
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith("while running node "):
+            return str(note.removeprefix("while running node ").strip("'\""))
+    return None
+
+
+def as_node_error(error: BaseException) -> BaseException:
+    """Return an error as one of the engine's: a user's exception becomes a `NodeError` with it as cause."""
+    node = failed_node(error)
+    if isinstance(error, EngineError) or node is None:
+        return error
+    return NodeError(node, error)

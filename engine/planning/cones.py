@@ -1,0 +1,242 @@
+"""Cones: what lies between an output and its boundary, and the recipe that follows from it.
+
+An in-memory node that another output keeps whole, as a table that is replaced, is a boundary: its readers depend on that
+output's token, so equal content upstream cuts the recomputation off. Everything here is pure; tokens come from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.bindings import Group, Source, Value
+from engine.dialects.base import WriteMode
+from engine.io.data_adapters import TableSource, TableTarget
+from engine.io.nodes import SaveData, adapter_of
+from engine.node import NodeKind
+from engine.planning.fingerprint import fold, normalise_sql, value_hash
+from engine.planning.recipe import UNKNOWN, Recipe
+
+if TYPE_CHECKING:
+    from engine.bindings import Binding
+    from engine.graph import FunctionGraph
+    from engine.io.data_adapters import DataSource, Target
+    from engine.node import Node
+    from engine.planning.fingerprint import CodeVersion, Fingerprinter
+
+_UNRECORDED_OPTIONS = {"adopt"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cone:
+    """What an output is made of.
+
+    Attributes:
+        output: The saver's name.
+        nodes: The in-memory nodes and the saver itself, in order.
+        loaders: Those of them that read the outside.
+        inputs: External inputs, configuration values among them.
+        overrides: Nodes whose value the caller gives.
+        boundaries: Per boundary node, the output that keeps it.
+    """
+
+    output: str
+    nodes: tuple[str, ...]
+    loaders: tuple[str, ...]
+    inputs: tuple[str, ...]
+    overrides: tuple[str, ...]
+    boundaries: Mapping[str, str]
+
+
+class Cones:
+    """The cones of a graph's outputs, under given inputs and overrides.
+
+    Args:
+        graph: The graph, requests attached.
+        inputs: What the caller gives for external inputs; the configuration's values stand behind them.
+        overrides: What the caller gives for nodes.
+        fingerprinter: Gives code versions.
+    """
+
+    def __init__(
+        self,
+        graph: FunctionGraph,
+        inputs: Mapping[str, Any],
+        overrides: Mapping[str, Any],
+        fingerprinter: Fingerprinter,
+    ) -> None:
+        self.graph = graph
+        self.inputs = {**graph.config, **inputs}
+        self._given = inputs
+        self.overrides = overrides
+        self._fingerprinter = fingerprinter
+        self._code: dict[str, CodeVersion | None] = {}
+        self._cones: dict[str, Cone] = {}
+        self.targets: dict[str, Target | None] = {
+            name: self._ask(graph.nodes[name], "target") for name in graph.savers()
+        }
+        self.keepers = self._find_keepers()
+        self._read_savers = {
+            binding.name
+            for node in graph.nodes.values()
+            for binding in node.bindings.values()
+            if isinstance(binding, Source) and binding.name in self.targets
+        }
+
+    def _ask(self, node: Node, question: str) -> Any:
+        adapter = adapter_of(node, self.inputs)
+        return getattr(adapter, question, lambda: None)()
+
+    def source(self, loader: str) -> DataSource | None:
+        """Return what a loader will read, or None where that cannot be said beforehand."""
+        source: DataSource | None = self._ask(self.graph.nodes[loader], "source")
+        return source
+
+    def dependency(self, output: str) -> str | None:
+        """Return the node whose value an output keeps; None for a saver that is a function of the user's."""
+        node = self.graph.nodes[output]
+        if not isinstance(node.function, SaveData):
+            return None
+        binding = node.bindings[node.function.data]
+        return binding.name if isinstance(binding, Source) else None
+
+    def _find_keepers(self) -> dict[str, str]:
+        keepers: dict[str, str] = {}
+        for name, target in self.targets.items():
+            node = self.dependency(name)
+            if node and isinstance(target, TableTarget) and target.write.mode is WriteMode.REPLACE:
+                keepers.setdefault(node, name)
+        return keepers
+
+    def cone(self, output: str) -> Cone:
+        """Return the cone of an output."""
+        if output not in self._cones:
+            self._cones[output] = self._walk(output)
+        return self._cones[output]
+
+    def _walk(self, output: str) -> Cone:
+        own = self.dependency(output)
+        nodes, boundaries, overrides = self.graph.nodes, {}, []
+
+        def stop(name: str) -> bool:
+            if name in self.overrides:
+                overrides.append(name)
+            elif name in self.keepers and name != own:
+                boundaries[name] = self.keepers[name]
+            elif nodes[name].kind is NodeKind.SAVER and name != output:
+                # A loader that merely runs after a saver has a token of its own.
+                if name in self._read_savers:
+                    boundaries[name] = name
+            else:
+                return False
+            return True
+
+        order = self.graph.order([output], stop)
+        return Cone(
+            output,
+            nodes=tuple(n for n in order if nodes[n].kind is not NodeKind.INPUT),
+            loaders=tuple(n for n in order if nodes[n].kind is NodeKind.LOADER),
+            inputs=tuple(n for n in order if nodes[n].kind is NodeKind.INPUT),
+            overrides=tuple(dict.fromkeys(overrides)),
+            boundaries=boundaries,
+        )
+
+    def code(self, name: str) -> CodeVersion | None:
+        """Return the code version of a node; None for an input."""
+        if name not in self._code:
+            function = self.graph.nodes[name].function
+            self._code[name] = None if function is None else self._fingerprinter.code_version(function)
+        return self._code[name]
+
+    def recipe(self, output: str, token: Callable[[str], str], read: Callable[[str], Mapping[str, str]]) -> Recipe:
+        """Return the recipe of an output.
+
+        Args:
+            output: The saver's name.
+            token: Gives the token of an output upstream, or `PENDING`.
+            read: Gives, per loader, the datasets it reads with their tokens.
+        """
+        cone = self.cone(output)
+        unknowable: list[str] = []
+        sections: dict[str, dict[str, str]] = {
+            "nodes": {n: self._signature(n, output, unknowable) for n in cone.nodes},
+            "units": self._units(cone.nodes),
+            "config": self._values(cone, unknowable, given=False),
+            "inputs": self._values(cone, unknowable, given=True),
+            "overrides": {n: self._hash(self.overrides[n], f"override {n}", unknowable) for n in cone.overrides},
+            "sql": self._statements(cone.loaders),
+            "upstream": {output_: token(output_) for output_ in cone.boundaries.values()},
+            "sources": {},
+            "write": self._write(output, unknowable),
+        }
+        for loader in cone.loaders:
+            tokens = read(loader)
+            if not tokens:
+                unknowable.append(f"what {loader} reads")
+            sections["sources"].update(tokens)
+        return Recipe(sections, tuple(unknowable))
+
+    def _values(self, cone: Cone, unknowable: list[str], *, given: bool) -> dict[str, str]:
+        names = [n for n in cone.inputs if n in self.inputs and (n in self._given) is given]
+        kind = "input" if given else "configuration value"
+        return {n: self._hash(self.inputs[n], f"{kind} {n}", unknowable) for n in names}
+
+    def _hash(self, value: Any, subject: str, unknowable: list[str]) -> str:
+        hashed = value_hash(value)
+        if hashed is None:
+            unknowable.append(f"{subject} ({type(value).__qualname__})")
+        return hashed or UNKNOWN
+
+    def _signature(self, name: str, output: str, unknowable: list[str]) -> str:
+        node, code = self.graph.nodes[name], self.code(name)
+        if code is not None and code.completeness == "opaque":
+            unknowable.extend(code.warnings)
+        skipped = set(self._options(node)) if name == output else set()
+        skipped |= {"sql"} & set(node.bindings) if node.kind is NodeKind.LOADER else set()
+        bindings = {p: self._encoded(b, f"{name}({p}=)", unknowable) for p, b in node.bindings.items() if p not in skipped}
+        return fold(name, code.version if code else "", bindings)
+
+    def _encoded(self, binding: Binding, subject: str, unknowable: list[str]) -> Any:
+        if isinstance(binding, Source):
+            return ("source", binding.name)
+        if isinstance(binding, Group):
+            items = [self._encoded(item, subject, unknowable) for item in binding.items]
+            return ("group", binding.keys or (), items)
+        if isinstance(binding, Value):
+            return ("value", self._hash(binding.value, subject, unknowable))
+        return ("configuration", binding.key)
+
+    def _units(self, nodes: tuple[str, ...]) -> dict[str, str]:
+        units = {}
+        for name in nodes:
+            code = self.code(name)
+            for unit in code.units if code else ():
+                if unit.kind != "external":
+                    call = "()" if unit.kind == "function" else ""
+                    file = (unit.file_path or unit.module or "").rsplit("/", 1)[-1]
+                    units[f"{unit.qualname}{call} in {file}"] = unit.unit_hash
+        return units
+
+    def _statements(self, loaders: tuple[str, ...]) -> dict[str, str]:
+        statements = {}
+        for loader in loaders:
+            source = self.source(loader)
+            if isinstance(source, TableSource) and source.sql is not None:
+                statements[loader] = fold(normalise_sql(source.sql))
+        return statements
+
+    def _options(self, node: Node) -> list[str]:
+        data = node.function.data if isinstance(node.function, SaveData) else ""
+        return [p for p, b in node.bindings.items() if p != data and isinstance(b, Value)]
+
+    def _write(self, output: str, unknowable: list[str]) -> dict[str, str]:
+        node = self.graph.nodes[output]
+        options = {}
+        for name in self._options(node):
+            binding = node.bindings[name]
+            if name not in _UNRECORDED_OPTIONS and isinstance(binding, Value):
+                plain = isinstance(binding.value, str)
+                options[name] = str(binding.value) if plain else self._hash(binding.value, f"{output}({name}=)", unknowable)
+        return options
+

@@ -1,0 +1,306 @@
+"""Planner: gathers evidence in a constant number of questions per database, and decides output by output.
+
+Theory of operation. The selection is closed under "reads another output", so that what is stale upstream is brought up to
+date first. Outputs are ordered by the place of the node they keep. Evidence comes from the metadata (how the live version
+was made), from the warehouse's ledger (the truth about engine-written tables), its catalog (is the table still ours) and
+from checksums of external sources and files. While the run proceeds the runner reports what outputs became (`settle`) and
+what loaders read (`read`), and asks again about the ones that were *maybe*.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import LoadError
+from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
+from engine.io.files import file_token
+from engine.io.tables import is_whole_table, query_of
+from engine.planning.fingerprint import value_hash
+from engine.planning.plan import Decision, Plan
+from engine.planning.recipe import PENDING, UNKNOWN, Recipe
+from engine.planning.staleness import Evidence, Presence, State, Trace, Verdict, decide
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from engine.dialects.base import LedgerRow, PhysicalTable, TableName
+    from engine.dialects.warehouse import Warehouse
+    from engine.graph import FunctionGraph
+    from engine.io.session import Session
+    from engine.metadata.records import OutputRecord
+    from engine.planning.cones import Cones
+
+
+@dataclass(slots=True)
+class _Known:
+    """What the databases say, gathered once per plan."""
+
+    heads: dict[tuple[str | None, TableName], LedgerRow | None] = field(default_factory=dict)
+    tables: dict[tuple[str | None, TableName], PhysicalTable | None] = field(default_factory=dict)
+    records: Mapping[str, OutputRecord] = field(default_factory=dict)
+
+
+class Planner:
+    """Decides about the outputs of one call.
+
+    Args:
+        graph: The graph, requests attached.
+        cones: Its cones, under the call's inputs and overrides.
+        session: The open warehouses.
+        selection: The outputs that were asked for.
+        brings_upstream: Outputs that the selection reads are brought up to date as well.
+    """
+
+    def __init__(
+        self,
+        graph: FunctionGraph,
+        cones: Cones,
+        session: Session,
+        selection: Iterable[str],
+        *,
+        brings_upstream: bool,
+    ) -> None:
+        self.graph = graph
+        self.cones = cones
+        self.session = session
+        self.outputs = self._ordered(selection, brings_upstream=brings_upstream)
+        self._known = _Known()
+        self._source_tokens: dict[str, dict[str, str]] = {}
+        self._output_tokens: dict[str, str] = {}
+        self.verdicts: dict[str, Verdict] = {}
+
+    # --- which outputs, in which order -----------------------------------------------------------------------------------
+    def _ordered(self, selection: Iterable[str], *, brings_upstream: bool) -> list[str]:
+        chosen = list(dict.fromkeys(selection))
+        while True:
+            order = self.graph.order(chosen)
+            found = [n for n in order if n in self.cones.targets]
+            if brings_upstream:
+                own = {self.cones.dependency(output) for output in found}
+                found += [self.cones.keepers[n] for n in order if n in self.cones.keepers and n not in own]
+            missing = [output for output in dict.fromkeys(found) if output not in chosen]
+            if not missing:
+                break
+            chosen += missing
+        place = {name: index for index, name in enumerate(order)}
+        return sorted(chosen, key=lambda output: (place[self.cones.dependency(output) or output], place[output]))
+
+    def location(self, output: str) -> str:
+        """Return the table or file of an output, for people."""
+        target = self.cones.targets[output]
+        if isinstance(target, TableTarget):
+            return str(target.write.table)
+        return target.path if isinstance(target, FileTarget) else ""
+
+    def _key(self, target: TableTarget | TableSource) -> tuple[str | None, TableName]:
+        warehouse = self.session.warehouse(target.warehouse)
+        text = str(target.write.table) if isinstance(target, TableTarget) else target.table or ""
+        return target.warehouse, warehouse.name(text)
+
+    # --- evidence --------------------------------------------------------------------------------------------------------
+    def gather(self, records: Mapping[str, OutputRecord]) -> None:
+        """Ask every warehouse what it knows of the outputs and sources of this plan: a few questions each.
+
+        Args:
+            records: What the metadata knows of the outputs.
+        """
+        self._known.records = records
+        tables = self._tables_of(self.outputs)
+        loaders = list(dict.fromkeys(loader for output in self.outputs for loader in self.cones.cone(output).loaders))
+        sources = {loader: self.cones.source(loader) for loader in loaders}
+        read = [self._key(s) for s in sources.values() if isinstance(s, TableSource) and is_whole_table(s)]
+        for url in dict.fromkeys([u for u, _ in tables] + [u for u, _ in read]):
+            warehouse = self.session.warehouse(url)
+            names = [name for u, name in {**dict.fromkeys(tables), **dict.fromkeys(read)} if u == url]
+            self._known.heads |= {(url, n): row for n, row in warehouse.heads(names).items()}
+            written = [name for u, name in tables if u == url]
+            self._known.tables |= {(url, n): t for n, t in warehouse.tables(written).items()}
+
+    def _tables_of(self, outputs: Iterable[str]) -> list[tuple[str | None, TableName]]:
+        targets = (self.cones.targets[output] for output in outputs)
+        return [self._key(target) for target in targets if isinstance(target, TableTarget)]
+
+    def head(self, output: str) -> LedgerRow | None:
+        """Return the ledger's head of a table output, as far as it was gathered."""
+        target = self.cones.targets[output]
+        return self._known.heads.get(self._key(target)) if isinstance(target, TableTarget) else None
+
+    def check_sources(self, loaders: Iterable[str]) -> None:
+        """Check that tables and files which no output of this plan writes are there, before anything runs.
+
+        Raises:
+            LoadError: A table, column or file is missing.
+        """
+        for loader in loaders:
+            if any(saver in self.outputs for saver in self.graph.nodes[loader].after):
+                continue
+            source = self.cones.source(loader)
+            if isinstance(source, TableSource):
+                query_of(self.session.warehouse(source.warehouse), source)
+            elif isinstance(source, FileSource) and "://" not in source.path and file_is_missing(source.path):
+                raise LoadError(
+                    f"there is no file {source.path} for node {loader!r}",
+                    location=source.path,
+                    hint=f"relative paths start at {Path.cwd()}",
+                )
+
+    # --- tokens ----------------------------------------------------------------------------------------------------------
+    def settle(self, output: str, token: str | None) -> None:
+        """Note what an output became: its token now, or None where it has none."""
+        self._output_tokens[output] = token or UNKNOWN
+        for loader in [loader for loader in self._source_tokens if output in self.graph.nodes[loader].after]:
+            del self._source_tokens[loader]
+
+    def read(self, loader: str, tokens: Mapping[str, str]) -> None:
+        """Note what a loader found its sources to be while it read them."""
+        if tokens:
+            self._source_tokens[loader] = dict(tokens)
+
+    def output_token(self, output: str) -> str:
+        """Return the token of an output: what it became in this run, or what stands there, or `PENDING`."""
+        if output in self._output_tokens:
+            return self._output_tokens[output]
+        verdict = self.verdicts.get(output)
+        if verdict is None:
+            return UNKNOWN  # computed in this run but not saved by it: nothing proves what it was
+        if verdict.state is not State.FRESH:
+            return PENDING
+        head, record = self.head(output), self._known.records.get(output)
+        return head.token if head else record.token if record else UNKNOWN
+
+    def source_tokens(self, loader: str) -> Mapping[str, str]:
+        """Return the datasets a loader reads and their tokens; empty where that cannot be known."""
+        if loader not in self._source_tokens:
+            pending = [s for s in self.graph.nodes[loader].after if self._may_run(s)]
+            self._source_tokens[loader] = self._find_tokens(loader, is_pending=bool(pending))
+        return self._source_tokens[loader]
+
+    def _may_run(self, output: str) -> bool:
+        verdict = self.verdicts.get(output)
+        return output not in self._output_tokens and verdict is not None and verdict.state is not State.FRESH
+
+    def _find_tokens(self, loader: str, *, is_pending: bool) -> dict[str, str]:
+        source = self.cones.source(loader)
+        if isinstance(source, ValueSource):
+            return {loader: value_hash(source.value) or UNKNOWN}
+        if isinstance(source, FileSource):
+            return {source.path: file_token(source.path) or UNKNOWN}
+        if isinstance(source, TableSource):
+            name = source_name(source, loader)
+            return {name: PENDING if is_pending else self._table_token(source)}
+        return self._rediscovered(loader)
+
+    def _table_token(self, source: TableSource) -> str:
+        warehouse = self.session.warehouse(source.warehouse)
+        if is_whole_table(source):
+            table = warehouse.name(source.table or "")
+            head = warehouse.heads([table])[table]
+            if head is not None and _is_ours(warehouse, table, head):
+                return head.token
+        return warehouse.checksums([query_of(warehouse, source)])[0] or UNKNOWN
+
+    def _rediscovered(self, loader: str) -> dict[str, str]:
+        """Look at the files that a loader of the user's read last time."""
+        for record in self._known.records.values():
+            paths = record.recipe.get("discovered", {}).get(loader)
+            if paths:
+                return {path: file_token(path) or UNKNOWN for path in paths.split("\n")}
+        return {}
+
+    # --- decisions -------------------------------------------------------------------------------------------------------
+    def recipe(self, output: str) -> Recipe:
+        """Return the recipe of an output, with the tokens known by now."""
+        return self.cones.recipe(output, self.output_token, self.source_tokens)
+
+    def decide(self, output: str) -> Verdict:
+        """Decide about an output with what is known by now, and remember it."""
+        recipe = self.recipe(output)
+        record = self._known.records.get(output)
+        presence, detail = self._presence(output, record)
+        self.verdicts[output] = decide(
+            Evidence(
+                recipe=recipe,
+                traces=self._traces(output, record),
+                presence=presence,
+                location=self.location(output) or output,
+                detail=detail,
+                invalidations=record.invalidations if record else (),
+                failed=record.error_message if record and record.state == "failed" else None,
+            )
+        )
+        return self.verdicts[output]
+
+    def plan(self) -> Plan:
+        """Decide about every output, in order."""
+        for output in self.outputs:
+            self.decide(output)
+        return Plan(
+            decisions=tuple(
+                Decision(
+                    output=output,
+                    state=self.verdicts[output].state.value,
+                    reasons=self.verdicts[output].reasons,
+                    location=self.location(output),
+                )
+                for output in self.outputs
+            )
+        )
+
+    def _traces(self, output: str, record: OutputRecord | None) -> tuple[Trace, ...]:
+        head = self.head(output)
+        is_table = isinstance(self.cones.targets[output], TableTarget)
+        traces = []
+        if record is not None and (not is_table or (head is not None and record.version_id == head.commit_id)):
+            traces.append(Trace(record.recipe_version, record.recipe))
+        if head is not None and head.recipe_version and "recipe" in head.record:
+            traces.append(Trace(head.recipe_version, head.record["recipe"]))
+        return tuple(traces)
+
+    def _presence(self, output: str, record: OutputRecord | None) -> tuple[Presence, str]:
+        target = self.cones.targets[output]
+        if isinstance(target, TableTarget):
+            key = self._key(target)
+            return table_presence(self._known.tables.get(key), self._known.heads.get(key))
+        path = target.path if isinstance(target, FileTarget) else None
+        if path is None and record is not None and record.dataset.dataset_type == "file":
+            path = record.dataset.name
+        if path is None:
+            return (Presence.UNVERIFIABLE, "") if record is not None else (Presence.MISSING, "")
+        token = file_token(path)
+        if token is None:
+            return Presence.MISSING, ""
+        return (Presence.OURS if record is None or token == record.token else Presence.REPLACED), ""
+
+
+def source_name(source: TableSource, loader: str) -> str:
+    """Return what a source is called in recipes and reasons: its table, or the node that its query fills."""
+    return source.table if source.table is not None else f"query of {loader.removeprefix('load_data.')}"
+
+
+def file_is_missing(path: str) -> bool:
+    """Say whether no file is at a path or matches a pattern, without reading any."""
+    from engine.io.files import matching_files
+
+    return not matching_files(path)
+
+
+def table_presence(physical: PhysicalTable | None, head: LedgerRow | None) -> tuple[Presence, str]:
+    """Compare what the catalog shows with what the ledger says was written."""
+    if physical is None:
+        return Presence.MISSING, ""
+    if head is None:
+        return Presence.FOREIGN, "was not written by the engine"
+    if physical.identity != head.physical_name:
+        return Presence.REPLACED, "is not the table the engine wrote"
+    recorded = [(name, kind) for name, kind, *_ in head.record.get("columns", ())]
+    present = [(column.name, column.type) for column in physical.columns]
+    if recorded and recorded != present:
+        moved = sorted({name for name, _ in set(recorded) ^ set(present)}) or [name for name, _ in present]
+        return Presence.ALTERED, f"columns {', '.join(moved)}"
+    return Presence.OURS, ""
+
+
+def _is_ours(warehouse: Warehouse, table: TableName, head: LedgerRow) -> bool:
+    return table_presence(warehouse.tables([table])[table], head)[0] is Presence.OURS
