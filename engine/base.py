@@ -35,8 +35,8 @@ class DictResult(ResultMixin):
 class PandasDataFrameResult(ResultMixin):
     """Join series, frames and scalars into one pandas frame.
 
-    **Shape**: series and frames are joined by their index (outer join); scalars are repeated over all rows; one frame alone
-    is given as it is; the columns of a frame beside others are named ``node.column``; scalars alone make one row.
+    **Shape**: series and frames are joined by their index (outer join); scalars are repeated over all rows; one frame
+    alone is given as it is; the columns of a frame beside others are named ``node.column``; scalars alone make one row.
     """
 
     def build_result(self, **outputs: Any) -> pd.DataFrame:

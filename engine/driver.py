@@ -1,7 +1,7 @@
 """Driver and Builder: a call becomes a request, the request a plan, the plan a run, the run a result.
 
-    dr = Builder().with_modules(my_module).with_warehouse("duckdb:///warehouse.duckdb").with_metadata().build()
-    dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.daily"))
+dr = Builder().with_modules(my_module).with_warehouse("duckdb:///warehouse.duckdb").with_metadata().build()
+dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.daily"))
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ DEFAULT_METADATA = "sqlite:///.engine/metadata.db"
 class Driver:
     """Runs a dataflow: functions linked by their names.
 
-    Make one with `Builder`. The positional form is Apache Hamilton's older one; its `execute` joins the values into a pandas
-    frame unless an adapter says otherwise.
+    Make one with `Builder`. The positional form is Apache Hamilton's older one; its `execute` joins the values into a
+    pandas frame unless an adapter says otherwise.
 
     Args:
         config: Decides which functions exist, and fills parameters of the same name.
@@ -60,7 +60,7 @@ class Driver:
         _builder: Builder | None = None,
     ) -> None:
         if _builder is None:
-            adapters = [] if adapter is None else list(adapter) if isinstance(adapter, list | tuple) else [adapter]
+            adapters = _as_list(adapter)
             _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*adapters)
             if allow_module_overrides:
                 _builder.allow_module_overrides()
@@ -79,7 +79,7 @@ class Driver:
         self._store: MetadataStore | None = None
         self._announce(self.graph)
 
-    # --- running -----------------------------------------------------------------------------------------------------------
+    # --- running ------------------------------------------------------------------------------------------------------
     def execute(
         self,
         final_vars: Sequence[Any],
@@ -180,7 +180,7 @@ class Driver:
             planner, _ = self._planner(self.graph, request)
             return planner.plan()
 
-    # --- asking ------------------------------------------------------------------------------------------------------------
+    # --- asking -------------------------------------------------------------------------------------------------------
     def list_available_variables(self, *, tag_filter: Mapping[str, Any] | None = None) -> list[HamiltonNode]:
         """Return all nodes, or those whose tags match.
 
@@ -271,7 +271,7 @@ class Driver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- from a call to a run ----------------------------------------------------------------------------------------------
+    # --- from a call to a run -----------------------------------------------------------------------------------------
     def _names(self, wanted: Sequence[Any]) -> list[str]:
         if isinstance(wanted, str):
             raise RequestError(f"{wanted!r} is a text where a list of names is needed", hint=f"write [{wanted!r}]")
@@ -340,7 +340,7 @@ class Driver:
         if not names:
             raise RequestError(
                 "the dataflow has no outputs",
-                hint="give some to Builder().with_materializers(to.table(…)), or decorate a function with @save_to.table",
+                hint="pass Builder().with_materializers(to.table(…)), or decorate a function with @save_to.table",
             )
         return Request(
             outputs=tuple(names),
@@ -382,7 +382,9 @@ class Driver:
             if replay_heads(store, self._session, planner, records):
                 records = store.latest(self._settings.project, planner.outputs)
                 planner.gather(records)
-        loaders = [n for n in graph.order((*request.final_vars, *planner.outputs)) if graph.nodes[n].kind is NodeKind.LOADER]
+        loaders = [
+            n for n in graph.order((*request.final_vars, *planner.outputs)) if graph.nodes[n].kind is NodeKind.LOADER
+        ]
         planner.check_sources(loaders)
         if request.rerun == "stale":
             planner.plan()
@@ -403,13 +405,20 @@ class Driver:
             return warehouse
         return url or DEFAULT_METADATA
 
-    # --- hooks -------------------------------------------------------------------------------------------------------------
+    # --- hooks --------------------------------------------------------------------------------------------------------
     def _announce(self, graph: FunctionGraph) -> None:
         for hook in self.hooks.construction:
             hook.run_after_graph_construction(graph=HamiltonGraph.from_graph(graph), config=dict(graph.config))
 
     def _watched(self, graph: FunctionGraph, request: Request, run_id: str) -> _Watch:
         return _Watch(self.hooks, graph, request, run_id)
+
+
+def _as_list(adapter: Any) -> list[Any]:
+    """Return what the older constructor was given for its adapters as a list."""
+    if adapter is None:
+        return []
+    return list(adapter) if isinstance(adapter, list | tuple) else [adapter]
 
 
 class _Watch:
@@ -477,7 +486,11 @@ class Builder:
         """
         for request in materializers:
             if not isinstance(request, SaveRequest | LoadRequest):
-                hint = "write with_materializers(*requests)" if isinstance(request, list | tuple) else "use to.… or from_.…"
+                hint = (
+                    "write with_materializers(*requests)"
+                    if isinstance(request, list | tuple)
+                    else "use to.… or from_.…"
+                )
                 raise RequestError(f"with_materializers takes requests, not a {type(request).__name__}", hint=hint)
         self.materializers.extend(materializers)
         return self
@@ -488,7 +501,11 @@ class Builder:
         return self
 
     def with_warehouse(self, url: str) -> Self:
-        """Set the database of loaders and savers that name none: ``duckdb:///…``, ``postgresql://…``, ``sqlite:///…``."""
+        """Set the database of loaders and savers that name none.
+
+        Args:
+            url: ``duckdb:///…``, ``postgresql://…``, ``sqlite:///…`` or another that SQLAlchemy knows.
+        """
         self.warehouse = url
         return self
 

@@ -28,8 +28,8 @@ EngineError
     └── RunNotFoundError
 ```
 
-Attributes carry the facts, a classmethod writes the sentence where it is more than one line long, and ``hint`` says what
-to do next. No message ever holds a password: connection faults pass through ``engine.dialects.secrets`` first.
+Attributes carry the facts, a classmethod writes the sentence where it is more than one line long, and ``hint`` says
+what to do next. No message ever holds a password: connection faults pass through ``engine.dialects.secrets`` first.
 """
 
 from __future__ import annotations
@@ -121,7 +121,9 @@ class UnknownNodeError(RequestError):
     def __init__(self, name: str, near: Sequence[str] = (), *, what: str = "node") -> None:
         self.name = name
         self.near = tuple(near)
-        hint = f"did you mean {' or '.join(repr(n) for n in self.near)}?" if self.near else f"list the {what}s there are"
+        hint = (
+            f"did you mean {' or '.join(repr(n) for n in self.near)}?" if self.near else f"list the {what}s there are"
+        )
         super().__init__(f"there is no {what} named {name!r}", hint=hint)
 
     @classmethod

@@ -1,9 +1,9 @@
-"""FunctionGraph: nodes linked by the names of their parameters; immutable, so that every call may attach its own requests.
+"""FunctionGraph: nodes linked by the names of their parameters; immutable, so that a call may attach its requests.
 
-Theory of operation. Building takes functions apart into nodes (`engine.function_modifiers.base.nodes_of`), then links: a
-parameter that names no node becomes an external input; every edge is checked by ``fits``; a cycle is an error with its
-path. Attaching requests gives a new graph that shares every node it does not change. All walks are iterative: a chain of
-100,000 nodes is walked like any other.
+Theory of operation. Building takes functions apart into nodes (`engine.function_modifiers.base.nodes_of`), then links:
+a parameter that names no node becomes an external input; every edge is checked by ``fits``; a cycle is an error with
+its path. Attaching requests gives a new graph that shares every node it does not change. All walks are iterative: a
+chain of 100,000 nodes is walked like any other.
 
 A loader that reads a table which a saver of the same graph writes runs after that saver, unless the saver depends on
 the loader (then the loader reads the version from before).
@@ -29,8 +29,6 @@ from engine.io.nodes import adapter_of, loader_nodes, saver_nodes
 from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from engine.bindings import Binding
 
 Fits: TypeAlias = Callable[[Any, Any], bool]
@@ -76,7 +74,7 @@ class FunctionGraph:
                         raise _duplicate(node, nodes[node.name])
                     nodes[node.name] = _configured(node, config)
                     module_of[node.name] = module.__name__
-        return cls({}, MappingProxyType(config), fits)._with(nodes)
+        return cls({}, MappingProxyType(config), fits)._with(nodes)  # noqa: SLF001 - an instance of this class
 
     def attach(self, requests: Iterable[LoadRequest | SaveRequest]) -> FunctionGraph:
         """Return a graph that also serves these requests to load and save.
@@ -287,8 +285,10 @@ def _check_edges(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fit
 
 
 def _shown(type_: Any) -> str:
-    return type_.__module__ + "." + type_.__qualname__ if isinstance(type_, type) and type_.__module__ != "builtins" else (
-        type_.__name__ if isinstance(type_, type) else str(type_)
+    return (
+        type_.__module__ + "." + type_.__qualname__
+        if isinstance(type_, type) and type_.__module__ != "builtins"
+        else (type_.__name__ if isinstance(type_, type) else str(type_))
     )
 
 
@@ -353,5 +353,3 @@ def _depends_on(nodes: Mapping[str, Node], name: str, upstream: str) -> bool:
             seen.add(current)
             queue.extend(parent for parent in nodes[current].upstream if parent in nodes)
     return False
-
-

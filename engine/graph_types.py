@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from engine.bindings import sources_of
 from engine.errors import RequestError
 from engine.node import NodeKind
-from engine.bindings import sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

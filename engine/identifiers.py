@@ -1,6 +1,7 @@
 """Identifiers: UUIDv7 text, whose order is the order of their creation.
 
-Source: RFC 9562, section 5.7 (48 bits of Unix milliseconds, version, 12 bits of sub-millisecond fraction, variant, random).
+Source: RFC 9562, section 5.7 (48 bits of Unix milliseconds, version, 12 bits of sub-millisecond fraction, variant,
+    random).
 """
 
 from __future__ import annotations

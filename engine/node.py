@@ -46,8 +46,8 @@ class Node:
         tags: Words that users and hooks put on the node.
         doc: What the node means, for people.
         origins: The user's functions this node was made from, for code versions and error messages.
-        after: Names of nodes that must have run before this one although it takes no value of theirs, such as the saver of
-            the table that a loader reads.
+        after: Names of nodes that must have run before this one although it takes no value of theirs, such as the saver
+            of the table that a loader reads.
         refined: True for a node that later modifiers on the same function leave alone unless they name it, such as
             the frame behind `extract_columns`.
     """
@@ -59,7 +59,7 @@ class Node:
     parameter_types: Mapping[str, Any] = field(default_factory=dict)
     optional: frozenset[str] = frozenset()
     kind: NodeKind = NodeKind.FUNCTION
-    tags: Mapping[str, str | list[str]] = field(default_factory=dict)
+    tags: Mapping[str, Any] = field(default_factory=dict)
     doc: str = ""
     origins: tuple[Callable[..., Any], ...] = ()
     after: tuple[str, ...] = ()

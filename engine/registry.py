@@ -1,8 +1,8 @@
 """Registry: one lazy table per entry-point group, and the loaders and savers registered by hand.
 
-An extension is found by a word the value already carries (the scheme of a URL, the top module of a type, the suffix of a
-file), and imported only when that word is met. Asking whether a name is known imports nothing but the index of installed
-distributions.
+An extension is found by a word the value already carries (the scheme of a URL, the top module of a type, the suffix of
+a file), and imported only when that word is met. Asking whether a name is known imports nothing but the index of
+installed distributions.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _REGISTERED: list[Any] = []
 
 
 def register_adapter(adapter: Any) -> None:
-    """Offer a user's `DataLoader` or `DataSaver` class as ``from_.<name>`` / ``to.<name>``; the last one registered wins.
+    """Offer a user's loader or saver as ``from_.<name>`` or ``to.<name>``; the last one registered wins.
 
     Args:
         adapter: A subclass of `engine.io.data_adapters.DataLoader` or `DataSaver`.

@@ -1,8 +1,8 @@
 """Read back: the value of a fresh output comes from its table, if it comes back exactly as it was.
 
-The ledger keeps the Arrow schema that was written. Where the table's own types give that schema back by changes that lose
-nothing (a string stored as another kind of string), the frame is rebuilt from it; in any other case the caller computes the
-node again.
+The ledger keeps the Arrow schema that was written. Where the table's own types give that schema back by changes that
+lose nothing (a string stored as another kind of string), the frame is rebuilt from it; in any other case the caller
+computes the node again.
 """
 
 from __future__ import annotations

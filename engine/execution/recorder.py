@@ -1,7 +1,7 @@
 """Recorder: what a run does becomes rows of the metadata, a batch at a time; without a store it does nothing.
 
-The data is in the warehouse before its record is here: a batch that a crash cuts off is replayed from the ledger when the
-next run starts (`engine.execution.recovery`).
+The data is in the warehouse before its record is here: a batch that a crash cuts off is replayed from the ledger when
+the next run starts (`engine.execution.recovery`).
 """
 
 from __future__ import annotations
@@ -135,11 +135,7 @@ class Recorder:
         if self.store is None:
             return
         library = library_of(value) if value is not None and rows is None else None
-        edges = dict.fromkeys(
-            (self._ids[name], parameter)
-            for parameter, name in _edges(node)
-            if name in self._ids
-        )
+        edges = dict.fromkeys((self._ids[name], parameter) for parameter, name in _edges(node) if name in self._ids)
         self._node_runs.append(
             NodeRun(
                 node_run_id=self.node_run_id(node.name),

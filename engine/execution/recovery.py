@@ -1,8 +1,8 @@
 """Recovery: what a run that died left open is settled before anything is planned.
 
 A run is dead when its lock can be taken. For each output it had declared, the ledger of the warehouse says whether the
-commit landed: then the ledger's row is replayed into the metadata; else the node run is marked aborted and the old version
-stands. Every step is idempotent, so a crash in here is harmless too.
+commit landed: then the ledger's row is replayed into the metadata; else the node run is marked aborted and the old
+version stands. Every step is idempotent, so a crash in here is harmless too.
 """
 
 from __future__ import annotations

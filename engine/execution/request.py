@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,8 @@ from engine.htypes import fits_value
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from engine.graph import FunctionGraph
 
 
@@ -59,7 +60,9 @@ class Request:
             raise InputError(faults, hint="pass them as inputs={'name': value}")
 
     def _double(self, graph: FunctionGraph) -> list[str]:
-        return [f"input {n!r} is given both as input and in the configuration" for n in self.inputs if n in graph.config]
+        return [
+            f"input {n!r} is given both as input and in the configuration" for n in self.inputs if n in graph.config
+        ]
 
     def _missing(self, graph: FunctionGraph) -> list[str]:
         given = self.inputs.keys() | graph.config.keys() | self.overrides.keys()

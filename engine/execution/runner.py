@@ -1,13 +1,13 @@
 """Runner: carries a request out, stage by stage, and leaves a record of what it did.
 
-Theory of operation. There is one way to run. The outputs of the plan are stages, then come the values that were asked for.
-For each output the planner is asked again if it was *maybe*; a fresh one is passed over, any other has the nodes it needs
-run and its saver last. A fresh output that a stale one reads is read back from its table when it comes back exactly; else it
-is computed and saved again, so that what is computed with is always what is recorded. The commit is the warehouse's; the
-record follows it.
+Theory of operation. There is one way to run. The outputs of the plan are stages, then come the values that were asked
+for. For each output the planner is asked again if it was *maybe*; a fresh one is passed over, any other has the nodes
+it needs run and its saver last. A fresh output that a stale one reads is read back from its table when it comes back
+exactly; else it is computed and saved again, so that what is computed with is always what is recorded. The commit is
+the warehouse's; the record follows it.
 
-A failure in one output blocks the ones that read it. `execute` and `materialize` raise the user's own exception at once;
-`refresh` goes on with independent outputs and reports.
+A failure in one output blocks the ones that read it. `execute` and `materialize` raise the user's own exception at
+once; `refresh` goes on with independent outputs and reports.
 """
 
 from __future__ import annotations
@@ -77,14 +77,16 @@ class Runner:
         self._commit_ids = {output: new_id() for output in planner.outputs}
         self._discovered: dict[str, str] = {}
         cones = [planner.cones.cone(output) for output in planner.outputs]
-        final = self.graph.order(request.final_vars, stop=lambda n: n in request.overrides) if request.final_vars else []
+        final = (
+            self.graph.order(request.final_vars, stop=lambda n: n in request.overrides) if request.final_vars else []
+        )
         self.schedule = Schedule(
             self.graph,
             [*((*cone.nodes, *cone.boundaries) for cone in cones), final],
             keeps=(*request.final_vars, *self.values),
         )
 
-    # --- the run -----------------------------------------------------------------------------------------------------------
+    # --- the run ------------------------------------------------------------------------------------------------------
     def run(self) -> RunResult:
         """Carry the request out.
 
@@ -115,7 +117,9 @@ class Runner:
         return result
 
     def _end(self, state: RunState, error: str | None) -> None:
-        counts = {s: sum(r.state == s for r in self.results.values()) for s in ("built", "unchanged", "fresh", "failed")}
+        counts = {
+            s: sum(r.state == s for r in self.results.values()) for s in ("built", "unchanged", "fresh", "failed")
+        }
         failed = counts["failed"] + sum(r.state == "blocked" for r in self.results.values())
         self.recorder.end(
             state, built=counts["built"] + counts["unchanged"], fresh=counts["fresh"], failed=failed, error=error
@@ -149,7 +153,7 @@ class Runner:
         verdict = self.planner.verdicts.get(output)
         return verdict.state if verdict else State.STALE
 
-    # --- one output --------------------------------------------------------------------------------------------------------
+    # --- one output ---------------------------------------------------------------------------------------------------
     def _output(self, stage: int, output: str) -> None:
         if output in self.results:
             return
@@ -288,7 +292,7 @@ class Runner:
         previous = (record.version_id, record.token, 0) if record else None
         return versions.of_file(path, intent, metadata, previous)
 
-    # --- one node ----------------------------------------------------------------------------------------------------------
+    # --- one node -----------------------------------------------------------------------------------------------------
     def _final_values(self, stage: int) -> None:
         names = [name for name in self.request.final_vars if name not in self.values]
         for step in self.schedule.steps(stage, names, self.values.__contains__):
@@ -341,9 +345,7 @@ class Runner:
             self._note_read(node, value)
         if intent is None:
             state = NodeRunState.SUCCESS if error is None else NodeRunState.FAILED
-            self.recorder.node(
-                node, state, started_at=started, ended_at=datetime.now(tz=UTC), value=value, error=error
-            )
+            self.recorder.node(node, state, started_at=started, ended_at=datetime.now(tz=UTC), value=value, error=error)
 
     def _record_output(self, output: str, intent: Intent, state: NodeRunState, rows: int | None) -> None:
         self.recorder.node(
@@ -386,9 +388,7 @@ class Runner:
             from pathlib import Path
 
             name, query = (source.path if isinstance(source, FileSource) else path), None
-            dataset = Dataset(
-                namespace="file", name=str(Path(name).resolve()), dataset_type="file", is_external=True
-            )
+            dataset = Dataset(namespace="file", name=str(Path(name).resolve()), dataset_type="file", is_external=True)
         self.planner.read(node.name, {name: token["value"]})
         read = InputRead(
             param_name=node.name.removeprefix("load_data."),

@@ -1,8 +1,8 @@
 """Scheduler: which steps an output needs, and when a value may be dropped. Pure: no executor, no database.
 
-Theory of operation. The outputs of a plan are *stages*, in the planner's order; the values a caller asked for are the last
-stage. A stage runs the nodes it needs whose values are not at hand, in topological order. A value is dropped after its last
-reader, counted over all stages that may still come; a node that two stages need runs once.
+Theory of operation. The outputs of a plan are *stages*, in the planner's order; the values a caller asked for are the
+last stage. A stage runs the nodes it needs whose values are not at hand, in topological order. A value is dropped after
+its last reader, counted over all stages that may still come; a node that two stages need runs once.
 """
 
 from __future__ import annotations

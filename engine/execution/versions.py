@@ -1,4 +1,4 @@
-"""Versions: what a saver committed, as the metadata records it. The same rows come from a run and from a replayed ledger."""
+"""Versions: what a saver committed, as the metadata records it; the same from a run and from a replayed ledger."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def table_dataset(namespace: str, name: str, mode: WriteMode, saver: str) -> Dat
     return Dataset(namespace=namespace, name=name, dataset_type=kind, writer_node=saver, mode=mode.value)
 
 
-def from_ledger(warehouse: Warehouse, row: LedgerRow, intent: Intent | None = None, *, changed: bool = True) -> DatasetVersion:
+def from_ledger(
+    warehouse: Warehouse, row: LedgerRow, intent: Intent | None = None, *, changed: bool = True
+) -> DatasetVersion:
     """Return the version that a ledger row proves.
 
     Args:
@@ -60,7 +62,9 @@ def from_ledger(warehouse: Warehouse, row: LedgerRow, intent: Intent | None = No
     )
 
 
-def of_file(path: str, intent: Intent, metadata: dict[str, Any], previous: tuple[str, str, int] | None) -> DatasetVersion:
+def of_file(
+    path: str, intent: Intent, metadata: dict[str, Any], previous: tuple[str, str, int] | None
+) -> DatasetVersion:
     """Return the version of a file that a saver has just written.
 
     Args:
@@ -93,5 +97,3 @@ def of_file(path: str, intent: Intent, metadata: dict[str, Any], previous: tuple
         previous_version_id=previous[0] if previous else None,
         changed=changed,
     )
-
-

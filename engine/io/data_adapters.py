@@ -1,11 +1,11 @@
 """DataLoader and DataSaver: the contract of everything that brings a value in or takes one out.
 
-A loader or saver is a dataclass: its fields are the options of ``from_.<name>(…)`` and ``to.<name>(…)``, fields without a
-default are required. `engine.registry.register_adapter` offers a user's own class under its `name`.
+A loader or saver is a dataclass: its fields are the options of ``from_.<name>(…)`` and ``to.<name>(…)``, fields without
+a default are required. `engine.registry.register_adapter` offers a user's own class under its `name`.
 
-Built-in loaders and savers also say, before anything runs, what they will touch (`DataLoader.source`, `DataSaver.target`):
-from that the planner knows what an output depends on and whether it is still there. A class that does not say it works all
-the same; its output cannot be proven fresh and is rebuilt every time.
+Built-in loaders and savers also say, before anything runs, what they will touch (`DataLoader.source`,
+`DataSaver.target`): from that the planner knows what an output depends on and whether it is still there. A class that
+does not say it works all the same; its output cannot be proven fresh and is rebuilt every time.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Files: one loader and one saver for every format and library.
 
-The library's own function wins (``pandas.read_csv``), so options mean what the library's users expect; a library without
-one is served through Arrow, plain values by the format itself. A saver writes aside and renames: a failure half way leaves
-the old file as it was.
+The library's own function wins (``pandas.read_csv``), so options mean what the library's users expect; a library
+without one is served through Arrow, plain values by the format itself. A saver writes aside and renames: a failure half
+way leaves the old file as it was.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class _FileAdapter:
         """
         for name in self.route.path_names:
             if name in self.options:
-                return os.fspath(self.options[name])
+                return str(os.fspath(self.options[name]))
         raise OptionError(f"no path is given for a {self.route.format} file", hint="pass path='…'")
 
     @property

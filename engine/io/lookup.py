@@ -64,7 +64,9 @@ class Choice:
         if self.required == {PATH} and missing:
             raise OptionError(f"{owner} needs the option 'path'", hint="pass path='…'")
         if missing:
-            raise OptionError(f"{owner} needs the option {missing[0]!r}", hint=f"it takes: {', '.join(sorted(self.known))}")
+            raise OptionError(
+                f"{owner} needs the option {missing[0]!r}", hint=f"it takes: {', '.join(sorted(self.known))}"
+            )
 
 
 def loader_names(wanted: str = "") -> set[str]:
@@ -134,7 +136,7 @@ def _find(name: str, type_: Any, *, loads: bool) -> Choice:
         options, is_open = route.options(writes=not loads)
         adapter = FileLoader if loads else FileSaver
         given = functools.partial(adapter.of, route)
-        return Choice(given, adapter.__qualname__, frozenset(), options | frozenset(route.path_names), is_open)
+        return Choice(given, adapter.__qualname__, frozenset(), frozenset(options) | {*route.path_names}, is_open)
     raise _unserved(name, type_, named, loads=loads)
 
 
@@ -151,5 +153,7 @@ def _unserved(name: str, type_: Any, named: list[type[AdapterCommon]], *, loads:
     types = sorted({getattr(t, "__qualname__", str(t)) for cls in named for t in cls.applicable_types()})
     return OptionError(
         f"{face}.{name} cannot {verb} a value of type {shown}",
-        hint=f"it serves {', '.join(types)}" if types else "annotate the node with a pandas, polars or Arrow frame type",
+        hint=f"it serves {', '.join(types)}"
+        if types
+        else "annotate the node with a pandas, polars or Arrow frame type",
     )

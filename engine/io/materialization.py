@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.bindings import Configuration, Group, Source, Value
-from engine.io.lookup import loader_names, saver_names
 from engine.errors import RequestError, did_you_mean
+from engine.io.lookup import loader_names, saver_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -117,7 +117,7 @@ class _Savers:
     def table(
         self,
         *,
-        id: str,  # noqa: A002 - Apache Hamilton's name
+        id: str,
         dependencies: Sequence[Any],
         table: Any,
         mode: Any = "replace",
@@ -147,7 +147,7 @@ class _Savers:
     def __getattr__(self, name: str) -> Callable[..., SaveRequest]:
         _check(name, saver_names(name), "saver", "to")
 
-        def request(id: str, dependencies: Sequence[Any], combine: Any = None, **options: Any) -> SaveRequest:  # noqa: A002
+        def request(id: str, dependencies: Sequence[Any], combine: Any = None, **options: Any) -> SaveRequest:
             return _save_request(name, id, dependencies, combine, options)
 
         request.__name__ = request.__qualname__ = f"to.{name}"

@@ -1,4 +1,4 @@
-"""Nodes: the nodes that serve a request to load or save. ``from_``/``to`` and ``@load_from``/``@save_to`` stand on these.
+"""Nodes: the nodes that serve a request to load or save; ``from_``/``to`` and ``@load_from``/``@save_to`` use them.
 
 The string tags are the ones hooks written for Apache Hamilton look for.
 """
@@ -34,6 +34,7 @@ class LoadData:
     type: Any
 
     def __call__(self, **options: Any) -> tuple[Any, dict[str, Any]]:
+        """Return the value and what the loader says of it."""
         return self.make(**options).load_data(self.type)
 
 
@@ -50,6 +51,7 @@ class SaveData:
     data: str
 
     def __call__(self, **parameters: Any) -> dict[str, Any]:
+        """Return what the saver says of what it wrote."""
         data = parameters.pop(self.data)
         return self.make(**parameters).save_data(data)
 
@@ -61,6 +63,7 @@ class BuildResult:
     builder: Any
 
     def __call__(self, **outputs: Any) -> Any:
+        """Return the joined value."""
         return self.builder.build_result(**outputs)
 
 
@@ -120,7 +123,7 @@ def loader_nodes(request: LoadRequest, *, data_name: str, loaded_name: str, type
 
 
 def saver_nodes(request: SaveRequest, *, types: Mapping[str, Any]) -> list[Node]:
-    """Make the nodes that serve a save request: the saver, and the node that joins its dependencies where there are several.
+    """Make the saver that serves a save request, and the node that joins its dependencies where there are several.
 
     Args:
         request: What to save; its dependencies are nodes.

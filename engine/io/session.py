@@ -1,8 +1,8 @@
 """Session: the open warehouses of a driver, and what the run says to the saver that is at work.
 
-Loaders and savers are dataclasses of options; what they need beyond those while they work (an open connection, the commit
-that a save is to become) they find here, in context variables, so that a saver used by hand inside a function or a script
-is the same saver.
+Loaders and savers are dataclasses of options; what they need beyond those while they work (an open connection, the
+commit that a save is to become) they find here, in context variables, so that a saver used by hand inside a function or
+a script is the same saver.
 """
 
 from __future__ import annotations
@@ -70,7 +70,9 @@ class Session:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

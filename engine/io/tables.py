@@ -1,7 +1,7 @@
 """Tables and queries: the loaders that read them as the type a node asks for, the saver that writes them.
 
-The annotation chooses where the work happens: a frame in memory, a stream, or a query that stays in its database. Arrow is
-the corridor between databases and frames; a query of the same database never leaves it.
+The annotation chooses where the work happens: a frame in memory, a stream, or a query that stays in its database. Arrow
+is the corridor between databases and frames; a query of the same database never leaves it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     if library is None:
         raise LoadError(
             f"{source.table or source.sql} cannot be loaded as {getattr(type_, '__name__', type_)}",
-            hint="annotate the parameter with a frame type, such as pandas.DataFrame, polars.DataFrame or pyarrow.Table",
+            hint="annotate the parameter with a frame type: pandas.DataFrame, polars.DataFrame, pyarrow.Table …",
         )
     warehouse = session.warehouse(source.warehouse)
     query = query_of(warehouse, source)

@@ -13,7 +13,8 @@ def get_file_metadata(path: str | Path) -> dict[str, Any]:
     """Describe a file.
 
     Returns:
-        ``{"file_metadata": {"path", "size" (bytes), "last_modified" (Unix seconds), "timestamp" (Unix seconds), "scheme"}}``.
+        ``{"file_metadata": {"path", "size" (bytes), "last_modified" (Unix seconds), "timestamp" (Unix seconds),
+        "scheme"}}``.
     """
     status = Path(path).stat()
     return {

@@ -1,12 +1,12 @@
 """Cones: what lies between an output and its boundary, and the recipe that follows from it.
 
-An in-memory node that another output keeps whole, as a table that is replaced, is a boundary: its readers depend on that
-output's token, so equal content upstream cuts the recomputation off. Everything here is pure; tokens come from outside.
+An in-memory node that another output keeps whole, as a table that is replaced, is a boundary: its readers depend on
+that output's token, so equal content upstream cuts the recomputation off. Everything here is pure; tokens come from
+outside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ from engine.planning.fingerprint import fold, normalise_sql, value_hash
 from engine.planning.recipe import UNKNOWN, Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from engine.bindings import Binding
     from engine.graph import FunctionGraph
     from engine.io.data_adapters import DataSource, Target
@@ -194,7 +196,9 @@ class Cones:
             unknowable.extend(code.warnings)
         skipped = set(self._options(node)) if name == output else set()
         skipped |= {"sql"} & set(node.bindings) if node.kind is NodeKind.LOADER else set()
-        bindings = {p: self._encoded(b, f"{name}({p}=)", unknowable) for p, b in node.bindings.items() if p not in skipped}
+        bindings = {
+            p: self._encoded(b, f"{name}({p}=)", unknowable) for p, b in node.bindings.items() if p not in skipped
+        }
         return fold(name, code.version if code else "", bindings)
 
     def _encoded(self, binding: Binding, subject: str, unknowable: list[str]) -> Any:
@@ -237,6 +241,7 @@ class Cones:
             binding = node.bindings[name]
             if name not in _UNRECORDED_OPTIONS and isinstance(binding, Value):
                 plain = isinstance(binding.value, str)
-                options[name] = str(binding.value) if plain else self._hash(binding.value, f"{output}({name}=)", unknowable)
+                options[name] = (
+                    str(binding.value) if plain else self._hash(binding.value, f"{output}({name}=)", unknowable)
+                )
         return options
-

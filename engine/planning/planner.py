@@ -1,17 +1,17 @@
 """Planner: gathers evidence in a constant number of questions per database, and decides output by output.
 
-Theory of operation. The selection is closed under "reads another output", so that what is stale upstream is brought up to
-date first. Outputs are ordered by the place of the node they keep. Evidence comes from the metadata (how the live version
-was made), from the warehouse's ledger (the truth about engine-written tables), its catalog (is the table still ours) and
-from checksums of external sources and files. While the run proceeds the runner reports what outputs became (`settle`) and
-what loaders read (`read`), and asks again about the ones that were *maybe*.
+Theory of operation. The selection is closed under "reads another output", so that what is stale upstream is brought up
+to date first. Outputs are ordered by the place of the node they keep. Evidence comes from the metadata (how the live
+version was made), from the warehouse's ledger (the truth about engine-written tables), its catalog (is the table still
+ours) and from checksums of external sources and files. While the run proceeds the runner reports what outputs became
+(`settle`) and what loaders read (`read`), and asks again about the ones that were *maybe*.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine.errors import LoadError
 from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
@@ -71,7 +71,7 @@ class Planner:
         self._output_tokens: dict[str, str] = {}
         self.verdicts: dict[str, Verdict] = {}
 
-    # --- which outputs, in which order -----------------------------------------------------------------------------------
+    # --- which outputs, in which order --------------------------------------------------------------------------------
     def _ordered(self, selection: Iterable[str], *, brings_upstream: bool) -> list[str]:
         chosen = list(dict.fromkeys(selection))
         while True:
@@ -99,7 +99,7 @@ class Planner:
         text = str(target.write.table) if isinstance(target, TableTarget) else target.table or ""
         return target.warehouse, warehouse.name(text)
 
-    # --- evidence --------------------------------------------------------------------------------------------------------
+    # --- evidence -----------------------------------------------------------------------------------------------------
     def gather(self, records: Mapping[str, OutputRecord]) -> None:
         """Ask every warehouse what it knows of the outputs and sources of this plan: a few questions each.
 
@@ -146,7 +146,7 @@ class Planner:
                     hint=f"relative paths start at {Path.cwd()}",
                 )
 
-    # --- tokens ----------------------------------------------------------------------------------------------------------
+    # --- tokens -------------------------------------------------------------------------------------------------------
     def settle(self, output: str, token: str | None) -> None:
         """Note what an output became: its token now, or None where it has none."""
         self._output_tokens[output] = token or UNKNOWN
@@ -209,7 +209,7 @@ class Planner:
                 return {path: file_token(path) or UNKNOWN for path in paths.split("\n")}
         return {}
 
-    # --- decisions -------------------------------------------------------------------------------------------------------
+    # --- decisions ----------------------------------------------------------------------------------------------------
     def recipe(self, output: str) -> Recipe:
         """Return the recipe of an output, with the tokens known by now."""
         return self.cones.recipe(output, self.output_token, self.source_tokens)

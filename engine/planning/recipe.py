@@ -1,7 +1,8 @@
 """Recipe: everything an output is made from, as a manifest whose hash is the output's recipe version.
 
 Theory of operation. The *boundary* of an output is what outlives a run: other outputs, what loaders read, inputs and
-configuration. Its *cone* is the in-memory nodes between it and its boundary. The manifest lists both, section by section:
+configuration. Its *cone* is the in-memory nodes between it and its boundary. The manifest lists both, section by
+section:
 
 * ``nodes``: per node of the cone, the fold of its code version and of its bindings;
 * ``units``: per function, class and constant that those nodes reach, its hash (to name what changed; not hashed again);
@@ -10,13 +11,12 @@ configuration. Its *cone* is the in-memory nodes between it and its boundary. Th
 * ``upstream``: per output it reads, that output's token; ``sources``: per dataset a loader reads, its token;
 * ``write``: the saver's options; ``discovered``: files that a loader was seen to read.
 
-Two recipes with equal versions give equal outputs; where they differ, the differing keys are the reasons. A token that is
-`PENDING` belongs to an upstream output that may still run; `UNKNOWN` is never equal to anything.
+Two recipes with equal versions give equal outputs; where they differ, the differing keys are the reasons. A token that
+is `PENDING` belongs to an upstream output that may still run; `UNKNOWN` is never equal to anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from engine.metadata.records import Reason
 from engine.planning.fingerprint import SCHEME, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 PENDING = "?pending"
 UNKNOWN = "?unknown"
@@ -89,7 +89,7 @@ def _differences(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[Reason
         old, new = manifest.get(section, {}), recipe.sections.get(section, {})
         for key in sorted(old.keys() | new.keys()):
             before, now = old.get(key), new.get(key)
-            if before == now or now == PENDING:
+            if now in {before, PENDING}:
                 continue
             if now == UNKNOWN:
                 yield Reason(code="unknowable", subject=key)
