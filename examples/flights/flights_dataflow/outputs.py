@@ -7,11 +7,15 @@ from collections.abc import Sequence
 
 from engine.io.materialization import SaveRequest, from_, to
 
+# Options are those of the library that reads: `polars.read_csv` here, `pandas.read_csv` for the airlines. Types are told
+# from all rows, because the first hundred hours of the weather happen to have whole miles of visibility.
+_POLARS_CSV = {"null_values": "NA", "try_parse_dates": True, "infer_schema_length": None}
+
 _FILES = [
     from_.parquet(target="flight_records", path="data/flights.parquet"),
     from_.csv(target="airlines", path="data/airlines.csv", na_values="NA"),
-    from_.csv(target="airports", path="data/airports.csv", null_values="NA"),
-    from_.csv(target="weather_records", path="data/weather.csv.gz", null_values="NA", try_parse_dates=True),
+    from_.csv(target="airports", path="data/airports.csv", **_POLARS_CSV),
+    from_.csv(target="weather_records", path="data/weather.csv.gz", **_POLARS_CSV),
 ]
 
 # Each of these tables is written below; the engine sees that and reads it after it was written.
