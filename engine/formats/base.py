@@ -1,12 +1,13 @@
 """Format: how one file format is read and written without a frame library.
 
-A frame library's own reader and writer win (`engine.frames.base.FrameLibrary.readers`); a format serves the frames whose
-library has none, through Arrow, and plain Python values.
+A frame library's own reader and writer win (`engine.frames.base.FrameLibrary.readers`); a format serves the frames
+whose library has none, through Arrow, and plain Python values. A format names the options of its methods, so that a
+misspelt one is found before anything runs.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.errors import LoadError, SaveError
@@ -30,13 +31,29 @@ class Format(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     value_types: ClassVar[tuple[type, ...]] = ()
 
-    @abstractmethod
     def read(self, path: Path, **options: Any) -> Any:
-        """Read a plain value from a file."""
+        """Read a plain value from a file.
 
-    @abstractmethod
+        Raises:
+            LoadError: The format does not hold plain values, or the file is not of this format.
+        """
+        del options
+        raise LoadError(
+            f"{path}: a {self.name} file holds a frame", location=str(path), hint="annotate it as a type of frames"
+        )
+
     def write(self, value: Any, path: Path, **options: Any) -> None:
-        """Write a plain value to a file."""
+        """Write a plain value to a file.
+
+        Raises:
+            SaveError: The format does not hold such a value.
+        """
+        del options
+        raise SaveError(
+            f"{path}: a {self.name} file holds a frame, and a {type(value).__qualname__} is none",
+            location=str(path),
+            hint="return a frame, or choose another format",
+        )
 
     def read_arrow(self, path: Path, **options: Any) -> pa.RecordBatchReader:
         """Read a file as a stream of record batches.

@@ -2,9 +2,9 @@
 
 Theory of operation. A value that a node returns is a frame of the library whose top module its type belongs to; that
 word finds the plug-in (`engine.frames.library_of`), which is imported only then. A frame leaves its library as a stream
-of Arrow record batches (`to_arrow`) and enters one from such a stream (`from_arrow`); so *M* libraries and *N* databases
-cost *M + N* files. Files go through the library's own reader and writer where it has one (`readers`, `writers`), so that
-``from_.csv(sep=";")`` means what the library's users expect, and through Arrow where it has none.
+of Arrow record batches (`to_arrow`) and enters one from such a stream (`from_arrow`); so *M* libraries and *N*
+databases cost *M + N* files. Files go through the library's own reader and writer where it has one (`readers`,
+`writers`), so that ``from_.csv(sep=";")`` means what the library's users expect, and through Arrow where it has none.
 
 Rules: a plug-in imports its library at the top, plainly; it never imports another plug-in; it changes no value: what
 the library cannot hold exactly is refused, with the column's name.
@@ -17,9 +17,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import pyarrow as pa
+
+    from engine.errors import StorageError
+
+BATCH_ROWS = 122_880
+"""Rows per record batch. Source: DuckDB's row group; batches of another size are written twice there."""
+PATH_NAMES = ("path", "file", "source", "filepath_or_buffer", "path_or_buf", "path_or_buffer")
+"""The names under which Apache Hamilton's adapters take the path of a file, whatever the library calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +34,8 @@ class FileFunction:
     """A library's own function that reads or writes one file format.
 
     Attributes:
-        function: For a reader, called with the path and options, gives a frame. For a writer, called with the frame, the
-            path and options.
+        function: For a reader, called with the path and options, gives a frame. For a writer, called with the frame,
+            the path and options.
         path: The name of the function's parameter that takes the path.
         aliases: Other names under which ``from_`` and ``to`` take the path, as Apache Hamilton's users write it.
         defaults: Options passed unless the user gives them.
@@ -36,7 +43,7 @@ class FileFunction:
 
     function: Callable[..., Any]
     path: str
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = PATH_NAMES
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -46,8 +53,8 @@ class FrameLibrary(ABC):
     Attributes:
         frame_types: The types whose values are frames of this library, eager and lazy.
         column_type: The type of one column, or None.
-        stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them, and
-            a saver in the same database moves no row through Python.
+        stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them,
+            and a saver in the same database moves no row through Python.
         readers: By frame type, then by format name, the library's own reader.
         writers: By frame type, then by format name, the library's own writer.
     """
@@ -89,3 +96,23 @@ class FrameLibrary(ABC):
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows where it is known without computing, else None."""
         return len(frame) if hasattr(frame, "__len__") else None
+
+
+def check_names(names: Iterable[Any], error: type[StorageError]) -> None:
+    """Refuse labels that cannot be the names of columns: no text, blank, with a NUL, or twice.
+
+    Raises:
+        StorageError: Of the class ``error``, naming the label.
+    """
+    seen: set[str] = set()
+    for position, name in enumerate(names):
+        if not isinstance(name, str):
+            raise error(
+                f"the label of column {position} is {name!r}, which is a {type(name).__name__} and not text",
+                hint="give every column a name that is text, such as frame.columns = [str(c) for c in frame.columns]",
+            )
+        if not name.strip() or "\0" in name:
+            raise error(f"the name of column {position}, {name!r}, is no name", hint="rename the column")
+        if name in seen:
+            raise error(f"two columns are named {name!r}", hint="rename one of them")
+        seen.add(name)

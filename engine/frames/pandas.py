@@ -1,0 +1,198 @@
+"""pandas: frames in and out of Arrow without a changed value.
+
+Theory of operation. What numpy holds exactly stays numpy; the rest takes the narrowest pandas type that is exact:
+
+===========================  =================================================
+Arrow                        pandas
+===========================  =================================================
+integers, booleans           numpy; with NULLs ``Int64`` …, ``boolean``
+floats                       numpy, NULL is NaN; with both NaN and NULL ``ArrowDtype``
+text                         ``str``
+timestamps, durations        numpy with their unit; with a zone ``datetime64[unit, zone]``
+dictionaries of text         ``category``
+dates, times, decimals,      ``ArrowDtype``: plain pandas would make Python objects of
+bytes, lists, structs …      them, slower by ten and without their types
+===========================  =================================================
+
+Rules: in a numpy float column NaN means missing, as everywhere in pandas, and becomes NULL. A row's label is data when
+it has a name or is no integer; such an index is never dropped without a word. A column of Python objects has one kind
+of value. Frames made here may be changed in place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.errors import LoadError, SaveError
+from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, check_names
+from engine.frames.objects import check_objects, first_bad_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+_NULLABLE = {
+    pa.bool_(): pd.BooleanDtype(),
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+    pa.uint8(): pd.UInt8Dtype(),
+    pa.uint16(): pd.UInt16Dtype(),
+    pa.uint32(): pd.UInt32Dtype(),
+    pa.uint64(): pd.UInt64Dtype(),
+}
+_WITHOUT_ARROW = {
+    pd.PeriodDtype: "convert it with .dt.to_timestamp() or .astype(str)",
+    pd.IntervalDtype: "convert it with .astype(str), or keep its two ends as columns",
+    pd.SparseDtype: "convert it with .sparse.to_dense()",
+}
+
+
+class Pandas(FrameLibrary):
+    """The frames of pandas; a series is a frame of one column."""
+
+    frame_types: ClassVar[tuple[type, ...]] = (pd.DataFrame,)
+    column_type: ClassVar[type | None] = pd.Series
+    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
+        pd.DataFrame: {
+            "csv": FileFunction(pd.read_csv, "filepath_or_buffer"),
+            "excel": FileFunction(pd.read_excel, "io"),
+            "feather": FileFunction(pd.read_feather, "path"),
+            "fwf": FileFunction(pd.read_fwf, "filepath_or_buffer"),
+            "json": FileFunction(pd.read_json, "path_or_buf"),
+            "orc": FileFunction(pd.read_orc, "path"),
+            "parquet": FileFunction(pd.read_parquet, "path"),
+            "pickle": FileFunction(pd.read_pickle, "filepath_or_buffer"),
+            "spss": FileFunction(pd.read_spss, "path"),
+            "stata": FileFunction(pd.read_stata, "filepath_or_buffer"),
+            "xml": FileFunction(pd.read_xml, "path_or_buffer"),
+        }
+    }
+    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
+        pd.DataFrame: {
+            "csv": FileFunction(pd.DataFrame.to_csv, "path_or_buf"),
+            "excel": FileFunction(pd.DataFrame.to_excel, "excel_writer"),
+            "feather": FileFunction(pd.DataFrame.to_feather, "path"),
+            "html": FileFunction(pd.DataFrame.to_html, "buf"),
+            "json": FileFunction(pd.DataFrame.to_json, "path_or_buf"),
+            "orc": FileFunction(pd.DataFrame.to_orc, "path"),
+            "parquet": FileFunction(pd.DataFrame.to_parquet, "path"),
+            "pickle": FileFunction(pd.DataFrame.to_pickle, "path"),
+            "stata": FileFunction(pd.DataFrame.to_stata, "path"),
+            "xml": FileFunction(pd.DataFrame.to_xml, "path_or_buffer"),
+        },
+        pd.Series: {
+            "csv": FileFunction(pd.Series.to_csv, "path_or_buf"),
+            "json": FileFunction(pd.Series.to_json, "path_or_buf"),
+            "pickle": FileFunction(pd.Series.to_pickle, "path"),
+        },
+    }
+
+    def to_arrow(self, frame: Any) -> pa.RecordBatchReader:
+        """Return the frame as a stream of record batches, values unchanged.
+
+        Raises:
+            SaveError: The index holds data, a label is no name, or a column holds what Arrow cannot say exactly.
+        """
+        if isinstance(frame, pd.Series):
+            frame = frame.to_frame()
+        check_names(frame.columns, SaveError)
+        _check_index(frame)
+        arrays = [_to_arrow(str(name), series) for name, series in frame.items()]
+        return pa.table(arrays, names=list(frame.columns)).to_reader(max_chunksize=BATCH_ROWS)
+
+    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+        """Return the stream as a frame whose columns have the exact types of the table above.
+
+        Raises:
+            LoadError: Two columns have one name.
+        """
+        del like
+        check_names(batches.schema.names, LoadError)
+        table = batches.read_all()
+        columns = {name: _from_arrow(table[name]) for name in table.column_names}
+        return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
+
+    def column(self, frame: Any, name: str) -> Any:
+        """Return one column as a series."""
+        return frame[name]
+
+    def column_names(self, frame: Any) -> Sequence[str]:
+        """Return the labels of the columns; of a series its name."""
+        return list(frame.to_frame().columns if isinstance(frame, pd.Series) else frame.columns)
+
+
+def _check_index(frame: pd.DataFrame) -> None:
+    index = frame.index
+    names = [str(name) for name in index.names if name is not None]
+    if names:
+        raise SaveError(
+            f"the index {', '.join(map(repr, names))} of the pandas frame is no column and would be lost",
+            hint="keep it with .reset_index(), or drop it with .reset_index(drop=True)",
+        )
+    if len(frame) and (isinstance(index, pd.MultiIndex) or index.inferred_type != "integer"):
+        raise SaveError(
+            f"the index of the pandas frame holds data (its first label is {index[0]!r}) that would be lost",
+            hint="keep it with .rename_axis('name').reset_index(), or drop it with .reset_index(drop=True)",
+        )
+
+
+def _to_arrow(name: str, series: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
+    dtype = series.dtype
+    kind = dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+    for refused, hint in _WITHOUT_ARROW.items():
+        if isinstance(kind, refused):
+            raise SaveError(f"column {name!r} is of type {dtype}, which no table holds", hint=hint)
+    type_ = check_objects(name, series.to_numpy()) if isinstance(dtype, np.dtype) and dtype.hasobject else None
+
+    def convert(rows: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
+        return pa.array(rows, type=type_, from_pandas=not isinstance(dtype, pd.ArrowDtype))
+
+    try:
+        return convert(series)
+    except (pa.ArrowException, UnicodeError, TypeError, ValueError, OverflowError) as error:
+        row = first_bad_row(lambda count: convert(series.iloc[:count]), len(series))
+        where = f", row {row} (counted from 0)" if row is not None else ""
+        raise SaveError(
+            f"column {name!r} (type {dtype}){where}: {error}",
+            hint="convert the column to one type that a table can hold",
+        ) from error
+
+
+def _from_arrow(column: pa.ChunkedArray) -> pd.Series[Any]:
+    type_ = column.type
+    if pa.types.is_dictionary(type_):
+        if _is_text(type_.value_type):
+            categories: pd.Series[Any] = column.unify_dictionaries().to_pandas()
+            return categories
+        column, type_ = column.cast(type_.value_type), type_.value_type
+    dtype = _exact_dtype(column)
+    series: pd.Series[Any] = column.to_pandas(types_mapper=None if dtype is None else {type_: dtype}.get)
+    # numpy looks straight into the memory of a whole column without NULLs, which is Arrow's and may not be written to
+    is_shared = isinstance(series.dtype, np.dtype) and column.num_chunks == 1 and not column.null_count
+    return series.copy() if is_shared else series
+
+
+def _exact_dtype(column: pa.ChunkedArray) -> Any:
+    """Return the pandas type that holds the column exactly, or None where numpy's own does."""
+    type_ = column.type
+    if _is_text(type_):
+        return _TEXT
+    if type_ in _NULLABLE:
+        return _NULLABLE[type_] if column.null_count else None
+    if pa.types.is_floating(type_):
+        has_both = column.null_count and pc.any(pc.is_nan(column)).as_py()
+        return pd.ArrowDtype(type_) if has_both else None
+    if pa.types.is_timestamp(type_) or pa.types.is_duration(type_):
+        return None
+    return pd.ArrowDtype(type_)
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))

@@ -1,0 +1,171 @@
+"""polars: frames in and out of Arrow, lazy ones computed batch by batch.
+
+What polars has no type for enters under the type that holds the same values (a calendar day counted in milliseconds as
+a date, seconds as milliseconds, a wide decimal as a narrow one where every value fits), or is refused. A lazy frame
+made here stands on rows in memory: a stream can be read only once, and a lazy frame as often as one likes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import polars as pl
+import pyarrow as pa
+
+from engine.errors import LoadError, SaveError
+from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, check_names
+from engine.frames.nested import plain, rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_LAYOUT = pl.CompatLevel.oldest()
+"""Texts as Arrow's ``large_string``: not every reader of a stream knows views."""
+_DIGITS = 38
+"""The widest decimal of polars."""
+
+
+def _read_lazily(file: Any, **options: Any) -> pl.LazyFrame:
+    return pl.read_json(file, **options).lazy()
+
+
+def _write_lazily(frame: pl.LazyFrame, file: Any) -> None:
+    frame.collect().write_json(file)
+
+
+class Polars(FrameLibrary):
+    """The frames of polars, eager and lazy; a series is a frame of one column."""
+
+    frame_types: ClassVar[tuple[type, ...]] = (pl.DataFrame, pl.LazyFrame)
+    column_type: ClassVar[type | None] = pl.Series
+    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
+        pl.DataFrame: {
+            "avro": FileFunction(pl.read_avro, "source"),
+            "csv": FileFunction(pl.read_csv, "source"),
+            "feather": FileFunction(pl.read_ipc, "source"),
+            "json": FileFunction(pl.read_json, "source"),
+            "ndjson": FileFunction(pl.read_ndjson, "source"),
+            "parquet": FileFunction(pl.read_parquet, "source"),
+            "spreadsheet": FileFunction(pl.read_excel, "source"),
+        },
+        pl.LazyFrame: {
+            "csv": FileFunction(pl.scan_csv, "source"),
+            "feather": FileFunction(pl.scan_ipc, "source"),
+            "json": FileFunction(_read_lazily, "file"),
+            "ndjson": FileFunction(pl.scan_ndjson, "source"),
+            "parquet": FileFunction(pl.scan_parquet, "source"),
+        },
+    }
+    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
+        pl.DataFrame: {
+            "avro": FileFunction(pl.DataFrame.write_avro, "file"),
+            "csv": FileFunction(pl.DataFrame.write_csv, "file"),
+            "feather": FileFunction(pl.DataFrame.write_ipc, "file"),
+            "json": FileFunction(pl.DataFrame.write_json, "file"),
+            "ndjson": FileFunction(pl.DataFrame.write_ndjson, "file"),
+            "parquet": FileFunction(pl.DataFrame.write_parquet, "file"),
+            "spreadsheet": FileFunction(pl.DataFrame.write_excel, "workbook"),
+        },
+        pl.LazyFrame: {
+            "csv": FileFunction(pl.LazyFrame.sink_csv, "path"),
+            "feather": FileFunction(pl.LazyFrame.sink_ipc, "path"),
+            "json": FileFunction(_write_lazily, "file"),
+            "ndjson": FileFunction(pl.LazyFrame.sink_ndjson, "path"),
+            "parquet": FileFunction(pl.LazyFrame.sink_parquet, "path"),
+        },
+    }
+
+    def to_arrow(self, frame: Any) -> pa.RecordBatchReader:
+        """Return the frame as a stream of record batches; a lazy frame is computed as they are taken.
+
+        Raises:
+            SaveError: A column is of a type that Arrow does not have.
+        """
+        if isinstance(frame, pl.LazyFrame):
+            return self._lazy_to_arrow(frame)
+        whole = frame.to_frame() if isinstance(frame, pl.Series) else frame
+        check_names(whole.columns, SaveError)
+        _check_types(whole.schema)
+        return whole.to_arrow(compat_level=_LAYOUT).to_reader(max_chunksize=BATCH_ROWS)
+
+    def _lazy_to_arrow(self, frame: pl.LazyFrame) -> pa.RecordBatchReader:
+        columns = frame.collect_schema()
+        check_names(columns.names(), SaveError)
+        _check_types(columns)
+        schema = pl.DataFrame(schema=columns).to_arrow(compat_level=_LAYOUT).schema
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            for part in frame.collect_batches(chunk_size=BATCH_ROWS, lazy=True):
+                yield from part.to_arrow(compat_level=_LAYOUT).cast(schema).to_batches(max_chunksize=BATCH_ROWS)
+
+        return pa.RecordBatchReader.from_batches(schema, batches())
+
+    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+        """Return the stream as an eager frame, or as a lazy one over rows in memory.
+
+        Raises:
+            LoadError: A column is of a type that polars does not have, or two columns have one name.
+        """
+        check_names(batches.schema.names, LoadError)
+        table = batches.read_all()
+        for position, field in enumerate(table.schema):
+            table = table.set_column(position, field.name, _fitting(field.name, table.column(position)))
+        frame = pl.DataFrame(table)
+        return frame.lazy() if issubclass(like, pl.LazyFrame) else frame
+
+    def column(self, frame: Any, name: str) -> Any:
+        """Return one column as a series; of a lazy frame a lazy frame of it."""
+        if name not in self.column_names(frame):
+            raise KeyError(name)
+        return frame.select(pl.col(name)) if isinstance(frame, pl.LazyFrame) else frame.get_column(name)
+
+    def column_names(self, frame: Any) -> Sequence[str]:
+        """Return the names of the columns, without computing a lazy frame."""
+        if isinstance(frame, pl.Series):
+            return (frame.name,)
+        return tuple(frame.collect_schema().names())
+
+
+def _check_types(schema: pl.Schema) -> None:
+    for name, dtype in schema.items():
+        text = str(dtype)
+        if "Object" in text:
+            raise SaveError(
+                f"column {name!r} holds Python objects, which no table holds", hint="give it a type of polars"
+            )
+        if "Int128" in text:
+            raise SaveError(
+                f"column {name!r} is of type {dtype}, which Arrow does not have",
+                hint=f"cast it to a decimal: pl.col({name!r}).cast(pl.Decimal({_DIGITS}, 0))",
+            )
+
+
+def _fitting(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the column under a type that polars has, every value the same.
+
+    Raises:
+        LoadError: There is none.
+    """
+    try:
+        wanted = rewrite(column.type, _fitting_type)
+        return column if wanted == column.type else column.cast(wanted)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise LoadError(
+            f"column {name!r} is of type {column.type}, which polars cannot hold exactly: {error}",
+            hint="read it as pandas.DataFrame or pyarrow.Table, or cast it in the query",
+        ) from error
+
+
+def _fitting_type(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_date64(type_):
+        return pa.date32()
+    if pa.types.is_timestamp(type_) and type_.unit == "s":
+        return pa.timestamp("ms", type_.tz)
+    if pa.types.is_duration(type_) and type_.unit == "s":
+        return pa.duration("ms")
+    if pa.types.is_decimal(type_) and (type_.scale < 0 or type_.precision > _DIGITS):
+        digits = type_.precision - min(type_.scale, 0)
+        return pa.decimal128(min(digits, _DIGITS), max(type_.scale, 0))
+    if pa.types.is_interval(type_) or pa.types.is_union(type_) or "list_view" in str(type_):
+        raise TypeError("polars has no such type")
+    return type_ if pa.types.is_dictionary(type_) or isinstance(type_, pa.BaseExtensionType) else plain(type_)
