@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from engine.io.materialization import SaveRequest, from_, to
 
-# Options are those of the library that reads: `polars.read_csv` here, `pandas.read_csv` for the airlines. Types are told
-# from all rows, because the first hundred hours of the weather happen to have whole miles of visibility.
+# Options are those of the library that reads: `polars.read_csv` here, `pandas.read_csv` for the airlines. Types are
+# told from all rows, because the first hundred hours of the weather happen to have whole miles of visibility.
 _POLARS_CSV = {"null_values": "NA", "try_parse_dates": True, "infer_schema_length": None}
 
 _FILES = [
