@@ -242,24 +242,44 @@ class Staged:
         table: The staging table.
         schema: The Arrow schema of the rows, as they were given.
         row_count: How many there are.
+        columns: Its columns, as the catalog shows them.
+        frozen: Its rows were loaded so that readers with an older snapshot see them too (PostgreSQL's FREEZE).
     """
 
     table: TableName
     schema: pa.Schema
     row_count: int
+    columns: tuple[Column, ...] = ()
+    frozen: bool = False
+
+
+class UnknownCommitError(Exception):
+    """The answer to COMMIT was lost: only the ledger can say whether it happened. Never leaves `Warehouse`."""
 
 
 class Dialect(ABC):
     """One kind of database; an instance is stateless and serves any number of connections.
 
-    ``connection`` is the driver's own connection object, in whatever form `connect` gives it.
+    ``connection`` is whatever `connect` gives: the driver's own connection object or a small bundle of them. What a driver
+    raises (one of `driver_errors`) may leave any method but `connect`: the warehouse has it translated.
     """
 
     traits: ClassVar[Traits]
+    driver_errors: ClassVar[tuple[type[Exception], ...]]
+
+    # --- connections ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def connect(self, url: sa.URL) -> Any:
+    def namespace(self, url: sa.URL) -> str:
+        """Name the database as OpenLineage does, without connecting."""
+
+    @abstractmethod
+    def connect(self, url: sa.URL, *, wait_s: float) -> Any:
         """Open the database.
+
+        Args:
+            url: Where it is.
+            wait_s: How long to wait for somebody who holds it (seconds).
 
         Raises:
             StorageError: It cannot be reached or refuses; the message names the URL without its password, and says whether
@@ -267,11 +287,24 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def transaction(self, connection: Any, *, write: bool) -> AbstractContextManager[None]:
-        """Run the block in one transaction: a read transaction sees one snapshot; an exception rolls back."""
+    def close(self, connection: Any) -> None:
+        """Let go of the database, whatever state the connection is in."""
+
+    def writer(self, connection: Any, rows: pa.RecordBatchReader | Query) -> Any:
+        """Return the connection on which a save of ``rows`` runs, for databases that cannot write beside open results."""
+        del rows
+        return connection
 
     @abstractmethod
-    def lock(self, connection: Any, table: TableName) -> None:
+    def transaction(self, connection: Any, *, write: bool) -> AbstractContextManager[None]:
+        """Run the block in one transaction: a read transaction sees one snapshot; an exception rolls back.
+
+        Raises:
+            UnknownCommitError: The connection broke while committing.
+        """
+
+    @abstractmethod
+    def lock(self, connection: Any, table: TableName, *, wait_s: float) -> None:
         """Make this transaction the only writer of ``table`` until it ends.
 
         Raises:
@@ -279,32 +312,86 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def run(self, connection: Any, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows, if it has any: for small results."""
+    def translate(self, error: Exception, *, location: str, saving: bool) -> StorageError:
+        """Turn a driver's error into one of the engine's that names ``location`` and says what to do."""
 
     @abstractmethod
-    def read(self, connection: Any, query: Query, *, batch_rows: int) -> pa.RecordBatchReader:
-        """Run a query and stream its rows as record batches of at most ``batch_rows`` rows."""
+    def is_missing(self, error: Exception) -> bool:
+        """Say whether a driver's error means that a table or column does not exist."""
 
     @abstractmethod
-    def stage(self, connection: Any, staging: TableName, rows: pa.RecordBatchReader | Query, write: Write) -> Staged:
-        """Put the rows of a stream or of a query of this database into a new table ``staging``."""
+    def version(self, connection: Any) -> str:
+        """Return the database's name and version, such as ``postgresql 18.4``."""
 
-    @abstractmethod
-    def publish(self, connection: Any, staged: Staged, write: Write, commit_id: str) -> str:
-        """Make the staged rows the table's rows as ``write`` says, stamp the table, return the stamp."""
+    # --- the catalog ---------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def tables(self, connection: Any, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
         """Look all these tables up in the catalog, in a constant number of queries."""
 
     @abstractmethod
+    def table_names(self, connection: Any) -> list[TableName]:
+        """List the user's tables and views, for ``did you mean``."""
+
+    @abstractmethod
+    def ensure_schema(self, connection: Any, schema: str) -> None:
+        """Create the schema if it is absent, safely against others doing the same."""
+
+    # --- reading -------------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def run(self, connection: Any, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows, if it has any: for small results. A ``str`` runs as it stands."""
+
+    @abstractmethod
+    def read(
+        self, connection: Any, query: Query, *, batch_rows: int, checksum: bool
+    ) -> tuple[pa.RecordBatchReader, str | None]:
+        """Run a query and stream its rows in batches of at most ``batch_rows``; with their token, from one snapshot."""
+
+    @abstractmethod
+    def schema(self, connection: Any, query: Query) -> pa.Schema:
+        """Return the Arrow schema of a query's rows without running it."""
+
+    @abstractmethod
     def checksum(self, connection: Any, query: Query) -> str:
         """Hash the rows of a query inside the database, whatever their order; equal rows count as often as they occur."""
 
+    def check_query(self, connection: Any, query: sa.TextClause) -> None:
+        """Refuse SQL text that is not one statement that only reads.
+
+        Raises:
+            LoadError: It is something else.
+        """
+        del connection, query
+
+    # --- writing -------------------------------------------------------------------------------------------------------
+
     @abstractmethod
-    def translate(self, error: Exception, *, location: str) -> StorageError:
-        """Turn a driver's error into one of the engine's that names ``location`` and says what to do."""
+    def stage(
+        self, connection: Any, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+    ) -> Staged:
+        """Put the rows of a stream or of a query of this database into a new table ``staging``.
+
+        A column without a type (nothing but NULL) takes the type it has in ``target``.
+
+        Raises:
+            SaveError: A column or value cannot be kept exactly; the message names it.
+        """
+
+    @abstractmethod
+    def publish(
+        self, connection: Any, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Make the staged rows the table's rows as ``write`` says, stamp the table, return the stamp."""
+
+    @abstractmethod
+    def publish_view(
+        self, connection: Any, query: Query, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Make ``write.table`` a view with this definition, stamp it, return the stamp."""
+
+    # --- lazy values ---------------------------------------------------------------------------------------------------
 
     def lazy(self, connection: Any, query: Query, like: type) -> Any:
         """Return the query as a value of type ``like`` that stays in the database, or None if it has no such type."""

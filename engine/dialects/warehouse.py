@@ -1,18 +1,33 @@
-"""Warehouse: one open database, and the commit protocol that is the same in all of them.
+"""Warehouse: one open database, as the rest of the engine uses it; it knows no database by name.
 
-(Skeleton: the public surface that `engine.io` and `engine.planning` rely on.)
+Every error of a driver is translated at this boundary, with passwords masked. The protocol of a save is in
+`engine.dialects.saving`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+import sqlalchemy as sa
+
+from engine.dialects import dialect_of, sql
+from engine.dialects.base import Commit, TableName, UnknownCommitError
+from engine.dialects.ledger import Ledger
+from engine.dialects.saving import save
+from engine.dialects.secrets import masked_url, parse_url, scrub, secrets_of
+from engine.dialects.types import sqlalchemy_type
+from engine.errors import EngineError, LoadError, RequestError, SaveError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
+    from engine.dialects.base import Dialect, Intent, LedgerRow, PhysicalTable, Query, Write
 
-    from engine.dialects.base import Commit, Intent, LedgerRow, PhysicalTable, Query, TableName, Write
+WAIT_S = 60.0
+"""How long a save waits for another run that holds the same table or file, unless told otherwise."""
 
 
 class Warehouse:
@@ -21,6 +36,8 @@ class Warehouse:
     Args:
         url: As SQLAlchemy writes it: ``duckdb:///rel.duckdb``, ``duckdb:////abs.duckdb``, ``duckdb://`` (in memory),
             ``sqlite:///…``, ``postgresql://…``, or any other URL whose SQLAlchemy dialect is installed.
+        wait_s: How long to wait for another run that holds the same table or file (seconds).
+        dialect: The dialect, where the URL's scheme is not to choose it.
 
     Attributes:
         url: The URL without password, for messages and records.
@@ -30,40 +47,293 @@ class Warehouse:
     url: str
     namespace: str
 
-    def __init__(self, url: str) -> None: ...
+    def __init__(self, url: str, *, wait_s: float = WAIT_S, dialect: Dialect | None = None) -> None:
+        self._url = parse_url(url)
+        self._secrets = secrets_of(self._url)
+        self.url = masked_url(self._url)
+        self.dialect = dialect or dialect_of(self._url)
+        self.namespace = self.dialect.namespace(self._url)
+        self.wait_s = wait_s
+        self._mark = f"{self.namespace}|{self._url.database}|{id(self) if self.in_memory else ''}"
+        self._open: Any = None
+        self._pid = 0
 
-    def close(self) -> None:
-        """Let go of the database; the next use opens it again."""
+    def __repr__(self) -> str:
+        return f"Warehouse({self.url!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close(forget=True)
+
+    @property
+    def in_memory(self) -> bool:
+        """Say whether the database lives in this process and dies with its connection."""
+        return self._url.host is None and self._url.database in (None, "", ":memory:")
+
+    def close(self, *, forget: bool = False) -> None:
+        """Let go of the database; the next use opens it again.
+
+        Args:
+            forget: Close a database in memory too, which loses it; otherwise it stays.
+        """
+        if self._open is None or (self.in_memory and not forget):
+            return
+        connection, self._open = self._open, None
+        if self._pid == os.getpid():  # after a fork the connection belongs to the parent
+            self.dialect.close(connection)
+
+    def _connection(self) -> Any:
+        if self._open is not None and self._pid != os.getpid():
+            self._open = None
+        if self._open is None:
+            try:
+                self._open = self.dialect.connect(self._url, wait_s=self.wait_s)
+            except EngineError as error:
+                raise self._without_secrets(error) from None
+            self._pid = os.getpid()
+        return self._open
+
+    # --- names and queries -----------------------------------------------------------------------------------------------
 
     def name(self, text: str) -> TableName:
-        """Parse a table's name and fill in the default schema, checked against the dialect's limits (63 bytes …)."""
+        """Parse a table's name and fill in the default schema.
 
-    def query_table(self, table: TableName, *, columns: Sequence[str] | None, where: str | None, params: Mapping[str, Any]) -> Query:
-        """A Select over a table; an unknown table or column is a LoadError naming it and near names."""
+        Raises:
+            RequestError: It is not a name, or longer than the database keeps, or has a schema where there are none.
+        """
+        table, traits = TableName.parse(text), self.dialect.traits
+        if not table.schema and traits.default_schema:
+            table = TableName(traits.default_schema, table.name)
+        if not traits.has_schemas and table.schema != traits.default_schema:
+            raise RequestError(
+                f"{text!r}: {traits.name} has no schemas", hint=f"write {table.schema}_{table.name}, or quote the name"
+            )
+        limit = traits.max_identifier_bytes
+        for part in (table.schema, table.name):
+            if limit is not None and len(part.encode("utf-8", "surrogatepass")) > limit:
+                raise RequestError(
+                    f"the name {part!r} is longer than the {limit} bytes that {traits.name} keeps of a name",
+                    hint="choose a shorter name",
+                )
+        if table.name.startswith("_e_") or table.name == "_engine_ledger":
+            raise RequestError(f"the name {table.name!r} is kept for the engine's own tables", hint="choose another name")
+        return table
 
-    def query_text(self, sql: str, params: Mapping[str, Any]) -> Query:
-        """A TextClause with ``:name`` parameters bound; a parameter that is missing or unknown is an OptionError."""
+    def query_table(
+        self,
+        table: TableName,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Query:
+        """Return a Select over a table.
 
-    def read(self, query: Query, *, checksum: bool = False, batch_rows: int = 122_880) -> tuple[pa.RecordBatchReader, str | None]:
-        """Stream a query; with ``checksum`` its token as well, both from one snapshot."""
+        Raises:
+            LoadError: There is no such table or column; the message names near ones.
+            OptionError: A parameter of ``where`` is missing or unknown.
+        """
+        found = self.tables([table])[table]
+        if found is None:
+            raise self._no_table(table)
+        clause = None if where is None else sql.bound_text(where, params or {}, what=f"where= of {table}")
+        if where is None and params:
+            sql.bound_text("", params, what=str(table))  # raises: there is nothing to bind
+        made = sa.Table(
+            sa.quoted_name(table.name, quote=True),
+            sa.MetaData(),
+            *(
+                sa.Column(sa.quoted_name(c.name, quote=True), sqlalchemy_type(self.dialect.traits.name, c), key=c.name)
+                for c in found.columns
+            ),
+            schema=sa.quoted_name(table.schema, quote=True) if table.schema else None,
+            info={sql.MARK: self._mark},
+        )
+        return sql.select_table(made, columns=columns, where=clause)
+
+    def _no_table(self, table: TableName) -> LoadError:
+        with self._translated(str(table)):
+            names = [str(name) for name in self.dialect.table_names(self._connection())]
+        plain = {name.rpartition(".")[2]: name for name in names}
+        near = did_you_mean(str(table), names) or tuple(plain[n] for n in did_you_mean(table.name, plain))
+        hint = f"did you mean {' or '.join(near)}?" if near else "save it first, or check the name and the warehouse"
+        return LoadError(f"there is no table {table} in {self.url}", location=str(table), hint=hint)
+
+    def query_text(self, sql_text: str, params: Mapping[str, Any] | None = None) -> Query:
+        """Return a TextClause with its ``:name`` parameters bound.
+
+        Raises:
+            LoadError: The text is not one statement that reads.
+            OptionError: A parameter is missing or unknown.
+        """
+        text = sql_text.strip().rstrip(";").rstrip()
+        query = sql.bound_text(text, params or {}, what="the query")
+        with self._translated("the query"):
+            self.dialect.check_query(self._connection(), query)
+        return query
+
+    # --- reading -----------------------------------------------------------------------------------------------------------
+
+    def read(
+        self, query: Query, *, checksum: bool = False, batch_rows: int = 122_880
+    ) -> tuple[pa.RecordBatchReader, str | None]:
+        """Stream a query; with ``checksum`` its token as well, both from one snapshot.
+
+        Raises:
+            LoadError: The query is wrong, or a value cannot be read exactly.
+        """
+        with self._translated(self.url):
+            batches, token = self.dialect.read(self._connection(), query, batch_rows=batch_rows, checksum=checksum)
+        names = batches.schema.names
+        if twice := {name for name in names if names.count(name) > 1}:
+            batches.close()
+            raise LoadError(
+                f"the query has more than one column named {min(twice)!r}", location=self.url, hint="rename one with AS"
+            )
+        return pa.RecordBatchReader.from_batches(batches.schema, self._stream(batches)), token
+
+    def _stream(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        with self._translated(self.url):
+            try:
+                yield from batches
+            finally:
+                batches.close()
 
     def lazy(self, query: Query, like: type) -> Any:
-        """The query as a lazy value of ``like`` (`duckdb.DuckDBPyRelation`, `sqlalchemy.Select`, …) or LoadError."""
+        """Return the query as a lazy value of ``like`` (`duckdb.DuckDBPyRelation`, `sqlalchemy.Select`, …).
+
+        Raises:
+            LoadError: This database has no lazy values of that type.
+        """
+        with self._translated(self.url):
+            if issubclass(sa.Select, like):
+                return query if isinstance(query, sa.Select) else self._as_select(query)
+            if issubclass(sa.TextClause, like) and isinstance(query, sa.TextClause):
+                return query
+            if issubclass(sa.Table, like) and isinstance(query, sa.Select) and query.whereclause is None:
+                (source,) = query.get_final_froms()
+                return source
+            value = self.dialect.lazy(self._connection(), query, like)
+        if value is None:
+            raise LoadError(
+                f"{self.dialect.traits.name} has no lazy values of type {like.__module__}.{like.__qualname__}",
+                location=self.url,
+                hint="annotate the parameter with a frame type, or with sqlalchemy.Select",
+            )
+        return value
+
+    def _as_select(self, query: Query) -> sa.Select[Any]:
+        if isinstance(query, sa.Select):
+            return query
+        names = self.dialect.schema(self._connection(), query).names
+        return sa.select(query.columns(*(sa.column(sa.quoted_name(n, quote=True)) for n in names)).subquery("query"))
 
     def as_query(self, value: Any) -> Query | None:
-        """The query behind a lazy value of this very database, or None."""
+        """Return the query behind a lazy value of this very database, or None."""
+        if isinstance(value, sa.ClauseElement):
+            return sql.query_of(value) if sql.marks(value) <= {self._mark} else None
+        with self._translated(self.url):
+            return self.dialect.as_query(self._connection(), value)
 
-    def save(self, rows: pa.RecordBatchReader | Query, write: Write, intent: Intent) -> Commit:
-        """The commit protocol of `engine.dialects.base`: one transaction for rows, ledger row and stamp."""
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def save(
+        self,
+        rows: pa.RecordBatchReader | Query,
+        write: Write,
+        intent: Intent,
+        *,
+        digest: Callable[[], str | None] | None = None,
+    ) -> Commit:
+        """Run the commit protocol of `engine.dialects.base`: one transaction for rows, ledger row and stamp.
+
+        Args:
+            rows: A stream of rows, or a query of this database whose rows then never leave it.
+            write: Where and how.
+            intent: What the ledger row will say.
+            digest: Gives the content hash of the rows of a stream, once they have all passed; without it the database
+                computes one.
+
+        Raises:
+            SaveError: The rows cannot be written; what was there before stands.
+            SchemaMismatchError: Their columns do not fit the table.
+            ConcurrentWriteError: Another run holds, or has just written, the table.
+        """
+        with self._translated(str(write.table), saving=True):
+            connection = self._connection()
+            try:
+                return save(self.dialect, connection, rows, write, intent, digest=digest, wait_s=self.wait_s)
+            except UnknownCommitError as unknown:
+                return self._resolve(intent, write, unknown)
+
+    def _resolve(self, intent: Intent, write: Write, unknown: UnknownCommitError) -> Commit:
+        """Ask the ledger, over a new connection, whether a commit whose answer was lost has happened."""
+        self.close()
+        landed = self.commits([intent.commit_id])
+        if intent.commit_id in landed:
+            return Commit(landed[intent.commit_id], changed=True)
+        raise SaveError(
+            f"the connection broke while {write.table} was being committed, and nothing was written",
+            location=str(write.table),
+            hint="run again",
+        ) from unknown
+
+    # --- questions -----------------------------------------------------------------------------------------------------------
 
     def heads(self, tables: Iterable[TableName]) -> dict[TableName, LedgerRow | None]:
-        """The ledger's latest row per table, one query; no ledger table means no rows."""
-
-    def tables(self, tables: Iterable[TableName]) -> dict[TableName, PhysicalTable | None]:
-        """What the catalog says of each table, one query or a constant number."""
-
-    def checksums(self, queries: Iterable[Query]) -> list[str | None]:
-        """The token of each query's rows, from one snapshot; None where a table does not exist."""
+        """Return the ledger's latest row per table, by one query; no ledger means no rows."""
+        with self._translated(self.url):
+            return Ledger(self.dialect, self._connection()).heads(tables)
 
     def commits(self, commit_ids: Iterable[str]) -> dict[str, LedgerRow]:
-        """The ledger rows of these commits that landed, one query."""
+        """Return the ledger rows of those of these commits that landed, by one query."""
+        with self._translated(self.url):
+            return Ledger(self.dialect, self._connection()).commits(commit_ids)
+
+    def tables(self, tables: Iterable[TableName]) -> dict[TableName, PhysicalTable | None]:
+        """Return what the catalog says of each table, in a constant number of queries."""
+        wanted = list(tables)
+        if not wanted:
+            return {}
+        with self._translated(self.url):
+            return self.dialect.tables(self._connection(), wanted)
+
+    def checksums(self, queries: Iterable[Query]) -> list[str | None]:
+        """Return the token of each query's rows, all from one snapshot; None where a table does not exist."""
+        found: list[str | None] = []
+        with self._translated(self.url):
+            connection = self._connection()
+            with self.dialect.transaction(connection, write=False):
+                for query in queries:
+                    try:
+                        found.append(self.dialect.checksum(connection, query))
+                    except self.dialect.driver_errors as error:
+                        if not self.dialect.is_missing(error):
+                            raise
+                        found.append(None)
+        return found
+
+    def server_version(self) -> str:
+        """Return the database's name and version, for headers and reports."""
+        with self._translated(self.url):
+            return self.dialect.version(self._connection())
+
+    # --- errors --------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _translated(self, location: str, *, saving: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except EngineError as error:
+            self._without_secrets(error)
+            raise
+        except self.dialect.driver_errors as error:
+            raise self._without_secrets(self.dialect.translate(error, location=location, saving=saving)) from error
+
+    def _without_secrets(self, error: EngineError) -> EngineError:
+        error.message = scrub(error.message, self._secrets)
+        error.hint = scrub(error.hint, self._secrets)
+        error.args = (error.message,)
+        return error

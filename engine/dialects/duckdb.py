@@ -1,0 +1,523 @@
+"""DuckDB: the embedded warehouse, spoken to through its own API.
+
+Theory of operation. One process has the file open; its `Link` keeps the main connection, on which lazy relations are made,
+and a cursor (a connection of its own) for each stream and for saves, because a DuckDB connection holds one open result at
+a time. Only a save of a relation runs on the main connection: the relation may read objects that live nowhere else.
+Everything a save does, DDL too, is transactional. Rows enter in batches of one row group, which DuckDB writes once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+import weakref
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import duckdb
+import pyarrow as pa
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from engine.dialects import sql
+from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.secrets import masked_url
+from engine.dialects.stamps import stamp_of, stamped
+from engine.dialects.streams import Guarded, rechunked
+from engine.dialects.types import decoded, sql_type
+from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from engine.dialects.base import Query, Write
+
+ROW_GROUP = 122_880
+"""Rows of one DuckDB row group; batches of another size are written twice."""
+
+RELATION = "engine_relation"
+"""The execution option under which a query carries the relation it stands for."""
+
+_HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
+_WRITERS: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+
+
+class _Turn:
+    """One writer at a time per database of this process: two transactions of one process would conflict at commit."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Link:
+    """An open DuckDB database."""
+
+    main: duckdb.DuckDBPyConnection
+    turn: _Turn
+    mark: str
+    saver: duckdb.DuckDBPyConnection | None = None
+    cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = field(default_factory=weakref.WeakSet)
+    current: duckdb.DuckDBPyConnection | None = None
+    """The connection of the open transaction."""
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own to the same database."""
+        made = self.main.cursor()
+        self.cursors.add(made)
+        return made
+
+    @property
+    def active(self) -> duckdb.DuckDBPyConnection:
+        """The connection on which statements run now."""
+        if self.current is not None:
+            return self.current
+        if self.saver is None:
+            self.saver = self.cursor()
+        return self.saver
+
+
+class DuckDB(Dialect):
+    """DuckDB 2."""
+
+    traits = Traits("duckdb", has_schemas=True, default_schema="main", max_identifier_bytes=None, folds_case=True, one_writer=True)
+    driver_errors: ClassVar = (duckdb.Error,)
+
+    # --- connections -----------------------------------------------------------------------------------------------------
+
+    def namespace(self, url: sa.URL) -> str:
+        """Return ``duckdb:///abs/path``."""
+        path = _path(url)
+        return "duckdb://:memory:" if path is None else f"duckdb://{path}"
+
+    def connect(self, url: sa.URL, *, wait_s: float) -> Link:
+        """Open the file, waiting for a process that holds it."""
+        path, until = _path(url), time.monotonic() + wait_s
+        if path is not None:
+            _make_folder(path, url)
+        while True:
+            try:
+                main = duckdb.connect(
+                    ":memory:" if path is None else str(path),
+                    config={"python_enable_replacements": "false", **_options(url)},
+                )
+                break
+            except duckdb.Error as error:
+                holder = _HOLDER.search(str(error))
+                if holder is None or time.monotonic() >= until:
+                    raise _cannot_open(error, url) from None
+                time.sleep(0.1)
+        mark = os.urandom(8).hex()
+        main.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too; instants then read back as UTC whatever the machine
+        main.execute(f"SET VARIABLE engine_warehouse = '{mark}'")
+        key = mark if path is None else str(path)
+        turn = _WRITERS.setdefault(key, _Turn())
+        return Link(main, turn, mark)
+
+    def close(self, connection: Link) -> None:
+        """Close every connection, so that other processes may open the file."""
+        for one in [*connection.cursors, connection.main]:
+            with suppress(duckdb.Error):
+                one.close()
+
+    def writer(self, connection: Link, rows: pa.RecordBatchReader | Query) -> Link:
+        """Choose the connection: the main one for a relation, else one that no open result can disturb."""
+        connection.current = connection.main if _relation(rows) is not None else None
+        return connection
+
+    @contextmanager
+    def transaction(self, connection: Link, *, write: bool) -> Iterator[None]:
+        """Run the block in one transaction; writers of this process take turns."""
+        on = connection.active
+        with connection.turn.lock if write else _nothing():
+            try:
+                on.execute("BEGIN TRANSACTION")
+                try:
+                    yield
+                except BaseException:
+                    with suppress(duckdb.Error):
+                        on.execute("ROLLBACK")
+                    raise
+                on.execute("COMMIT")
+            finally:
+                connection.current = None
+
+    def lock(self, connection: Link, table: TableName, *, wait_s: float) -> None:
+        """Do nothing: a process that has the file open is its only writer, and its threads take turns."""
+
+    def translate(self, error: Exception, *, location: str, saving: bool) -> StorageError:
+        """Say which of the usual things happened."""
+        text = str(error).split("\n\nLINE")[0].strip()
+        if isinstance(error, duckdb.TransactionException) or (
+            isinstance(error, duckdb.ConstraintException) and "_engine_ledger" in text
+        ):
+            return ConcurrentWriteError(
+                f"another writer was faster at {location}: {text}", location=location, hint="run again"
+            )
+        if "open result" in text or "unfinished result" in text:
+            return (SaveError if saving else LoadError)(
+                f"a result of the same DuckDB connection is still open while {location} is used",
+                location=location,
+                hint="read it to the end first, or return the relation itself",
+            )
+        hint = "check the names in the query" if self.is_missing(error) else ""
+        return (SaveError if saving else LoadError)(f"DuckDB refused {location}: {text}", location=location, hint=hint)
+
+    def is_missing(self, error: Exception) -> bool:
+        """Say whether a table or column does not exist."""
+        return isinstance(error, duckdb.CatalogException | duckdb.BinderException)
+
+    def version(self, connection: Link) -> str:
+        """Return the version of the library."""
+        del connection
+        return f"duckdb {duckdb.__version__}"
+
+    # --- the catalog -----------------------------------------------------------------------------------------------------
+
+    def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
+        """Look the tables up, in one query."""
+        rows = connection.active.execute(
+            "SELECT t.schema_name, t.name, t.comment, t.is_view, c.column_name, c.data_type, c.is_nullable FROM ("
+            " SELECT schema_name, table_name AS name, comment, false AS is_view FROM duckdb_tables()"
+            "  WHERE database_name = current_database()"
+            " UNION ALL SELECT schema_name, view_name, comment, true FROM duckdb_views()"
+            "  WHERE database_name = current_database()) t"
+            " LEFT JOIN duckdb_columns() c ON c.database_name = current_database()"
+            "  AND c.schema_name = t.schema_name AND c.table_name = t.name"
+            " WHERE lower(t.schema_name) || chr(0) || lower(t.name) IN (SELECT unnest($1::VARCHAR[]))"
+            " ORDER BY t.schema_name, t.name, c.column_index",
+            [[f"{n.schema.lower()}\0{n.name.lower()}" for n in names]],
+        ).fetchall()
+        return {name: _physical([r for r in rows if _same_name(name, r)]) for name in names}
+
+    def table_names(self, connection: Link) -> list[TableName]:
+        """List tables and views that are not the system's or the engine's."""
+        rows = connection.active.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables"
+            " WHERE table_catalog = current_database() AND table_schema <> '_engine'"
+        ).fetchall()
+        return [TableName(*row) for row in rows]
+
+    def ensure_schema(self, connection: Link, schema: str) -> None:
+        """Create the schema; DuckDB's transactions make that safe."""
+        connection.active.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.quoted(schema)}")
+
+    # --- reading -----------------------------------------------------------------------------------------------------------
+
+    def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement on the connection of the open transaction."""
+        text, values = (query, []) if isinstance(query, str) else _compiled(query)
+        result = connection.active.execute(text, [*values, *parameters.values()])
+        return result.fetchall() if result.description else []
+
+    def read(
+        self, connection: Link, query: Query, *, batch_rows: int, checksum: bool
+    ) -> tuple[pa.RecordBatchReader, str | None]:
+        """Stream on a cursor of its own, or, for a relation, on the main connection."""
+        if (relation := _relation(query)) is not None:
+            token = self._token(relation) if checksum else None
+            return relation.to_arrow_reader(batch_rows), token
+        cursor = connection.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION")
+            token = self._token(_relation_of(cursor, query)) if checksum else None
+            batches = _relation_of(cursor, query).to_arrow_reader(batch_rows)
+        except BaseException:
+            cursor.close()
+            raise
+        return pa.RecordBatchReader.from_batches(batches.schema, _drained(cursor, batches)), token
+
+    def schema(self, connection: Link, query: Query) -> pa.Schema:
+        """Ask for no rows."""
+        relation = _relation(query) or _relation_of(connection.active, query)
+        made: pa.Schema = relation.limit(0).to_arrow_table().schema
+        return made
+
+    def checksum(self, connection: Link, query: Query) -> str:
+        """Hash rows with DuckDB's own hash."""
+        return self._token(_relation(query) or _relation_of(connection.active, query))
+
+    def _token(self, relation: duckdb.DuckDBPyRelation) -> str:
+        # DuckDB's hash does not tell an INTEGER from a BIGINT: names and types are part of the token.
+        columns = [(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
+        counted = relation.query(
+            "_e_rows", "SELECT count(*), sum(hash(_e_row)), sum(hash(_e_row, 42)) FROM (SELECT * FROM _e_rows) AS _e_row"
+        )
+        rows = counted.fetchall() if counted is not None else []
+        return f"duckdb-{duckdb.__version__}:{sql.fold_values(*rows[0], *sum(columns, ()))}"
+
+    def check_query(self, connection: Link, query: sa.TextClause) -> None:
+        """Let DuckDB's own parser say what the text is."""
+        text, _ = _compiled(query)
+        statements = connection.active.extract_statements(text)
+        kinds = [statement.type for statement in statements]
+        if len(kinds) != 1 or kinds[0] != duckdb.StatementType.SELECT:
+            said = " and ".join(kind.name for kind in kinds) or "nothing"
+            raise LoadError(f"a query must be one statement that reads; this is {said}", hint="write one SELECT")
+
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def stage(
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+    ) -> Staged:
+        """Create the staging table from the stream or the query."""
+        name = sql.quoted_table(staging)
+        schema = rows.schema if isinstance(rows, pa.RecordBatchReader) else self.schema(connection, rows)
+        untyped = _untyped(schema, target)
+        if (relation := _relation(rows)) is not None:
+            columns = ", ".join(_typed(field.name, untyped) for field in schema)
+            (relation.project(columns) if untyped else relation).create(name)
+        elif isinstance(rows, pa.RecordBatchReader):
+            self._load(connection.active, name, rows, untyped)
+        else:
+            text, values = _compiled(rows)
+            columns = ", ".join(_typed(field.name, untyped) for field in schema)
+            connection.active.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM ({text}) AS _e_rows", values)
+        (count,) = self.run(connection, f"SELECT count(*) FROM {name}")[0]
+        found = self.tables(connection, [staging])[staging]
+        return Staged(staging, schema, count, found.columns if found else ())
+
+    def _load(
+        self, on: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatchReader, untyped: dict[str, str]
+    ) -> None:
+        plain = pa.schema([pa.field(f.name, pa.float32() if pa.types.is_float16(f.type) else f.type) for f in rows.schema])
+        guarded = Guarded(rechunked(decoded(rows, plain), plain, ROW_GROUP))
+        on.register("_e_rows", pa.RecordBatchReader.from_batches(plain, guarded))
+        columns = ", ".join(_typed(field.name, untyped) for field in plain)
+        try:
+            on.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM _e_rows")
+        except duckdb.Error:
+            guarded.reraise()  # what the stream itself raised, which DuckDB only quotes
+            raise
+        finally:
+            on.unregister("_e_rows")
+
+    def publish(
+        self, connection: Link, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Rename the staging table into place, or write into a table that has indexes, keys or comments to keep."""
+        table, comment = write.table, None
+        if before is not None:
+            comment = self._comment(connection, table, before)
+        if before is None or before.is_view:
+            if before is not None:
+                self.run(connection, f"DROP VIEW {sql.quoted_table(table)}")
+            self._rename(connection, staged.table, table)
+        elif write.mode is not WriteMode.REPLACE:
+            write_in_place(self, connection, staged, write, before)
+        else:
+            self._replace(connection, staged, write, before)
+        self._stamp(connection, "TABLE", table, stamped(comment, commit_id))
+        return commit_id
+
+    def _replace(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
+        table, kept = write.table, self._properties(connection, write.table)
+        if kept and same_columns(staged.columns, before.columns):
+            write_in_place(self, connection, staged, write, before)
+            return
+        if kept:
+            raise SaveError(
+                f"{table} has changed columns, and a new table would lose {', '.join(kept)}",
+                location=str(table),
+                hint="drop these by hand, or write to another table",
+            )
+        views = self._working_views(connection) if not same_columns(staged.columns, before.columns) else []
+        self.run(connection, f"DROP TABLE {sql.quoted_table(table)}")
+        self._rename(connection, staged.table, table)
+        if broken := set(views).difference(self._working_views(connection) if views else ()):
+            raise SaveError(
+                f"the new columns of {table} would break the view {', '.join(sorted(map(str, broken)))}",
+                location=str(table),
+                hint="drop or change the view first",
+            )
+
+    def _properties(self, connection: Link, table: TableName) -> list[str]:
+        where = (
+            f"database_name = current_database() AND schema_name = {sql.literal(table.schema)}"
+            f" AND table_name = {sql.literal(table.name)}"
+        )
+        found = self.run(
+            connection,
+            f"SELECT 'index ' || index_name FROM duckdb_indexes() WHERE {where}"
+            f" UNION ALL SELECT 'constraint ' || constraint_text FROM duckdb_constraints() WHERE {where}"
+            f" UNION ALL SELECT 'the default of ' || column_name FROM duckdb_columns() WHERE {where}"
+            "  AND column_default IS NOT NULL AND column_default <> 'NULL'"
+            f" UNION ALL SELECT 'the comment on ' || column_name FROM duckdb_columns() WHERE {where} AND comment IS NOT NULL",
+        )
+        return sorted(row[0] for row in found)
+
+    def _working_views(self, connection: Link) -> list[TableName]:
+        rows = self.run(
+            connection,
+            "SELECT schema_name, view_name FROM duckdb_views()"
+            " WHERE NOT internal AND NOT temporary AND database_name = current_database()",
+        )
+        working = []
+        for view in (TableName(*row) for row in rows):
+            with suppress(duckdb.CatalogException, duckdb.BinderException):
+                self.run(connection, f"SELECT * FROM {sql.quoted_table(view)} LIMIT 0")
+                working.append(view)
+        return working
+
+    def _rename(self, connection: Link, staging: TableName, table: TableName) -> None:
+        self.run(connection, f"ALTER TABLE {sql.quoted_table(staging)} RENAME TO {sql.quoted(table.name)}")
+
+    def _comment(self, connection: Link, table: TableName, before: PhysicalTable) -> str | None:
+        kind, column = ("duckdb_views()", "view_name") if before.is_view else ("duckdb_tables()", "table_name")
+        rows = self.run(
+            connection,
+            f"SELECT comment FROM {kind} WHERE database_name = current_database()"  # noqa: S608 - own words only
+            f" AND schema_name = {sql.literal(table.schema)} AND {column} = {sql.literal(table.name)}",
+        )
+        comment: str | None = rows[0][0] if rows else None
+        return comment
+
+    def _stamp(self, connection: Link, kind: str, table: TableName, comment: str) -> None:
+        self.run(connection, f"COMMENT ON {kind} {sql.quoted_table(table)} IS {sql.literal(comment)}")
+
+    def publish_view(
+        self, connection: Link, query: Query, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Create or replace the view, its parameters written in."""
+        if _relation(query) is not None:
+            text = _relation_sql(query)
+        else:
+            text = sql.with_literals(query, _SQL_DIALECT(paramstyle="numeric_dollar"))
+        name, comment = sql.quoted_table(write.table), None
+        if before is not None:
+            comment = self._comment(connection, write.table, before)
+        if before is not None and not before.is_view:
+            self.run(connection, f"DROP TABLE {name}")
+        self.run(connection, f"CREATE OR REPLACE VIEW {name} AS {text}")
+        self._stamp(connection, "VIEW", write.table, stamped(comment, commit_id))
+        return commit_id
+
+    # --- lazy values ---------------------------------------------------------------------------------------------------------
+
+    def lazy(self, connection: Link, query: Query, like: type) -> Any:
+        """Return a relation on the main connection, where relations can be joined with one another."""
+        if not issubclass(duckdb.DuckDBPyRelation, like):
+            return None
+        return _relation(query) or _relation_of(connection.main, query)
+
+    def as_query(self, connection: Link, value: Any) -> Query | None:
+        """Recognise a relation of this very connection by a variable that only this connection has."""
+        if not isinstance(value, duckdb.DuckDBPyRelation):
+            return None
+        asked = value.query("_e_rows", "SELECT getvariable('engine_warehouse')")
+        if asked is None or asked.fetchall() != [(connection.mark,)]:
+            return None
+        return sa.text(value.sql_query().replace("\\", r"\\").replace(":", r"\:")).execution_options(**{RELATION: value})
+
+
+_SQL_DIALECT: Any = postgresql.dialect
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def _path(url: sa.URL) -> Path | None:
+    if url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database)).expanduser().absolute()
+
+
+def _options(url: sa.URL) -> dict[str, Any]:
+    return {key: value for key, value in url.query.items() if isinstance(value, str)}
+
+
+def _make_folder(path: Path, url: sa.URL) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"the folder of {masked_url(url)} cannot be created: {error.strerror}",
+            location=masked_url(url),
+            hint=f"create {path.parent}, or name another place",
+        ) from None
+
+
+def _cannot_open(error: duckdb.Error, url: sa.URL) -> StorageError:
+    text, location = str(error), masked_url(url)
+    if holder := _HOLDER.search(text):
+        program, pid = holder.groups()
+        return ConcurrentWriteError(
+            f"{location} is in use by another process: {program} (PID {pid})",
+            location=location,
+            holder=f"PID {pid}",
+            hint="wait for it to end; a DuckDB file can be open for writing in one process only",
+        )
+    if "not a valid DuckDB database" in text:
+        return StorageError(
+            f"{location} exists, but is not a DuckDB database", location=location, hint="name another file"
+        )
+    if "WAL" in text or "wal" in text:
+        return StorageError(
+            f"{location} cannot be opened, its write-ahead log is damaged: {text}",
+            location=location,
+            hint="copy both files away, then remove the .wal file: the last commits before the crash may be lost",
+        )
+    return StorageError(f"{location} cannot be opened: {text}", location=location, hint="check path and permissions")
+
+
+def _compiled(query: sa.Executable) -> tuple[str, list[Any]]:
+    text, parameters, order = sql.compiled(query, _SQL_DIALECT(paramstyle="numeric_dollar"))
+    return text, [parameters[key] for key in order]
+
+
+def _relation(query: Any) -> duckdb.DuckDBPyRelation | None:
+    return query.get_execution_options().get(RELATION) if isinstance(query, sa.Executable) else None
+
+
+def _relation_sql(query: Query) -> str:
+    relation = _relation(query)
+    text = relation.sql_query() if relation is not None else ""
+    if "__duckdb_source" in text or re.search(r"\$\w", text):
+        raise SaveError(
+            "a relation that reads Python objects or has parameters cannot become a view",
+            hint="use mode replace, or make the relation of SQL over tables only",
+        )
+    return text
+
+
+def _relation_of(on: duckdb.DuckDBPyConnection, query: Query) -> duckdb.DuckDBPyRelation:
+    text, values = _compiled(query)
+    return on.sql(text, params=values) if values else on.sql(text)
+
+
+def _drained(cursor: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from batches
+    finally:
+        batches.close()
+        cursor.close()
+
+
+def _same_name(name: TableName, row: tuple[Any, ...]) -> bool:
+    return (name.schema.lower(), name.name.lower()) == (row[0].lower(), row[1].lower())
+
+
+def _physical(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:
+    if not rows:
+        return None
+    columns = tuple(Column(name, kind, bool(nullable)) for *_, name, kind, nullable in rows if name is not None)
+    return PhysicalTable(stamp_of(rows[0][2]), columns, is_view=bool(rows[0][3]))
+
+
+def _untyped(schema: pa.Schema, target: PhysicalTable | None) -> dict[str, str]:
+    """Give columns of nothing but NULL the type they have in the table, or refuse them."""
+    there = {column.name: column.type for column in target.columns} if target is not None else {}
+    nulls = [field for field in schema if pa.types.is_null(field.type)]
+    return {field.name: there.get(field.name) or sql_type("duckdb", field.name, field.type) for field in nulls}
+
+
+def _typed(name: str, untyped: dict[str, str]) -> str:
+    quoted = sql.quoted(name)
+    return f"CAST({quoted} AS {untyped[name]}) AS {quoted}" if name in untyped else quoted

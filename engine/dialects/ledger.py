@@ -1,0 +1,158 @@
+"""Ledger: ``_engine_ledger``, the table in every warehouse that proves which version of which table was committed.
+
+Theory of operation. A row is inserted in the same transaction as the data, so it is there if and only if the data is. The
+row claims the next ``seq`` of its dataset; ``UNIQUE (dataset, partition_key, seq)`` makes a process that lost its lock
+without noticing fail before its commit, data and all. ``commit_id`` was declared in the metadata before anything was
+written; a save that is tried again with the same id finds its own row and does nothing.
+
+The ledger lives in a schema of its own, ``_engine``, or beside the tables where a database has no schemas. It is created
+by the first save; a warehouse without one has simply never been written.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from engine.dialects.base import LedgerRow, TableName, WriteMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from engine.dialects.base import Dialect
+
+SCHEMA = "_engine"
+NAME = "_engine_ledger"
+
+
+@functools.cache
+def ledger_table(schema: str) -> sa.Table:
+    """Return the ledger's definition; ``schema`` is empty where the database has none."""
+    text, big = sa.Text, sa.BigInteger
+    return sa.Table(
+        NAME,
+        sa.MetaData(),
+        sa.Column("commit_id", sa.String(64), primary_key=True),
+        sa.Column("dataset", sa.String(300), nullable=False),
+        sa.Column("partition_key", sa.String(200), nullable=False, server_default=""),
+        sa.Column("seq", big, nullable=False),
+        sa.Column("previous_commit_id", text),
+        sa.Column("epoch", big, nullable=False),
+        sa.Column("run_id", text, nullable=False),
+        sa.Column("node_run_id", text, nullable=False),
+        sa.Column("recipe_version", text, nullable=False),
+        sa.Column("mode", text, nullable=False),
+        sa.Column("token", text, nullable=False),
+        sa.Column("content_hash", text),
+        sa.Column("schema_hash", text, nullable=False),
+        sa.Column("row_count", big),
+        sa.Column("physical_name", text, nullable=False),
+        sa.Column("slice_json", text),
+        sa.Column("record_json", text, nullable=False),
+        sa.Column("committed_at", sa.DateTime, nullable=False),
+        sa.UniqueConstraint("dataset", "partition_key", "seq", name="_engine_ledger_seq"),
+        schema=schema or None,
+    )
+
+
+class Ledger:
+    """The ledger of one open warehouse.
+
+    Args:
+        dialect: What the database is.
+        connection: The open connection; what is asked and written is part of its transaction.
+    """
+
+    def __init__(self, dialect: Dialect, connection: Any) -> None:
+        self._dialect = dialect
+        self._connection = connection
+        schema = SCHEMA if dialect.traits.has_schemas else ""
+        self.table = ledger_table(schema)
+        self.name = TableName(schema or dialect.traits.default_schema, NAME)
+
+    def exists(self) -> bool:
+        """Say whether this warehouse has ever been written."""
+        return self._dialect.tables(self._connection, [self.name])[self.name] is not None
+
+    def create(self, *, wait_s: float) -> None:
+        """Create the ledger if it is absent; two that come first at once wait for one another."""
+        if self.exists():
+            return
+        self._dialect.lock(self._connection, self.name, wait_s=wait_s)
+        if self.exists():
+            return
+        if self._dialect.traits.has_schemas:
+            self._dialect.ensure_schema(self._connection, SCHEMA)
+        self._dialect.run(self._connection, sa.schema.CreateTable(self.table))
+
+    def heads(self, tables: Iterable[TableName]) -> dict[TableName, LedgerRow | None]:
+        """Return the latest row of each table, in one query."""
+        wanted = {str(table): table for table in tables}
+        found: dict[TableName, LedgerRow | None] = dict.fromkeys(wanted.values())
+        if wanted and self.exists():
+            ledger, other = self.table, self.table.alias("later")
+            latest = (
+                sa.select(sa.func.max(other.c.seq))
+                .where(other.c.dataset == ledger.c.dataset, other.c.partition_key == ledger.c.partition_key)
+                .scalar_subquery()
+            )
+            query = sa.select(ledger).where(
+                ledger.c.dataset.in_(list(wanted)), ledger.c.partition_key == "", ledger.c.seq == latest
+            )
+            for row in self._rows(query):
+                found[wanted[row.dataset]] = row
+        return found
+
+    def commits(self, commit_ids: Iterable[str]) -> dict[str, LedgerRow]:
+        """Return the rows of those of these commits that landed, in one query."""
+        ids = list(commit_ids)
+        if not ids or not self.exists():
+            return {}
+        return {row.commit_id: row for row in self._rows(sa.select(self.table).where(self.table.c.commit_id.in_(ids)))}
+
+    def insert(self, row: LedgerRow) -> None:
+        """Write the row that makes a version true."""
+        self._dialect.run(
+            self._connection,
+            sa.insert(self.table).values(
+                commit_id=row.commit_id,
+                dataset=row.dataset,
+                partition_key=row.partition_key,
+                seq=row.seq,
+                previous_commit_id=row.previous_commit_id,
+                epoch=row.epoch,
+                run_id=row.run_id,
+                node_run_id=row.node_run_id,
+                recipe_version=row.recipe_version,
+                mode=row.mode.value,
+                token=row.token,
+                content_hash=row.content_hash,
+                schema_hash=row.schema_hash,
+                row_count=row.row_count,
+                physical_name=row.physical_name,
+                slice_json=None if row.slice is None else json.dumps(row.slice),
+                record_json=json.dumps(row.record),
+                committed_at=row.committed_at.astimezone(dt.UTC).replace(tzinfo=None),
+            ),
+        )
+
+    def _rows(self, query: sa.Select[Any]) -> list[LedgerRow]:
+        names = self.table.c.keys()
+        return [_row(dict(zip(names, values, strict=True))) for values in self._dialect.run(self._connection, query)]
+
+
+def _row(values: dict[str, Any]) -> LedgerRow:
+    at = values.pop("committed_at")
+    at = dt.datetime.fromisoformat(at) if isinstance(at, str) else at
+    part = values.pop("slice_json")
+    return LedgerRow(
+        mode=WriteMode(values.pop("mode")),
+        slice=None if part is None else json.loads(part),
+        record=json.loads(values.pop("record_json")),
+        committed_at=at.replace(tzinfo=dt.UTC),
+        **values,
+    )

@@ -1,0 +1,301 @@
+"""Saving: the commit protocol, the same for every database; see the theory of operation in `engine.dialects.base`."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from engine.dialects import sql
+from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
+from engine.dialects.ledger import Ledger
+from engine.dialects.types import assignable, schema_text
+from engine.errors import OptionError, SaveError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from engine.dialects.base import Dialect, Intent, PhysicalTable, Query, Staged, Traits, Write
+
+_COMMIT_ID = re.compile(r"[\w.:-]{1,64}")
+_KEYED = (WriteMode.UPSERT, WriteMode.DELETE_INSERT)
+
+
+class _UnchangedError(Exception):
+    """Leaves the transaction so that it rolls back: the table already holds these rows."""
+
+
+def fold(*parts: str) -> str:
+    """Hash texts into one, each with its length, so that no two lists of texts give the same input."""
+    digest = hashlib.blake2b(digest_size=20)
+    for part in parts:
+        raw = part.encode("utf-8", "surrogatepass")
+        digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()
+
+
+def check_names(names: Sequence[str], traits: Traits, *, what: str) -> None:
+    """Refuse column names that the database would change, cut or confuse.
+
+    Raises:
+        SaveError: Names are missing, empty, too long or clash; the message names them.
+    """
+    if not names:
+        raise SaveError(f"{what} has no columns", location=what, hint="give the frame at least one column")
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or "\0" in name:
+            raise SaveError(f"{what} has a column named {name!r}", location=what, hint="name every column")
+        limit = traits.max_identifier_bytes
+        if limit is not None and len(name.encode("utf-8", "surrogatepass")) > limit:
+            raise SaveError(
+                f"column {name!r} of {what} is longer than the {limit} bytes that {traits.name} keeps of a name",
+                location=what,
+                hint="give the column a shorter name",
+            )
+        plain = unicodedata.normalize("NFC", name)
+        plain = plain.casefold() if traits.folds_case else plain
+        if plain in seen:
+            other = seen[plain]
+            how = "twice" if other == name else f"and one named {other!r}, which {traits.name} cannot tell apart"
+            raise SaveError(f"{what} has a column named {name!r} {how}", location=what, hint="rename one of them")
+        seen[plain] = name
+
+
+def save(
+    dialect: Dialect,
+    connection: Any,
+    rows: pa.RecordBatchReader | Query,
+    write: Write,
+    intent: Intent,
+    *,
+    digest: Callable[[], str | None] | None,
+    wait_s: float,
+) -> Commit:
+    """Run the protocol once, in one transaction."""
+    if not _COMMIT_ID.fullmatch(intent.commit_id):
+        raise SaveError(f"{intent.commit_id!r} is not a commit id", hint="use letters, digits and dashes, 64 at most")
+    writer = dialect.writer(connection, rows)
+    one = _Save(dialect, writer, rows, write, intent, digest, Ledger(dialect, writer), wait_s)
+    try:
+        with dialect.transaction(writer, write=True):
+            return one.run()
+    except _UnchangedError as unchanged:
+        return Commit(unchanged.args[0], changed=False)
+
+
+@dataclass(slots=True)
+class _Save:
+    dialect: Dialect
+    connection: Any
+    rows: pa.RecordBatchReader | Query
+    write: Write
+    intent: Intent
+    digest: Callable[[], str | None] | None
+    ledger: Ledger
+    wait_s: float
+
+    def run(self) -> Commit:
+        self.dialect.lock(self.connection, self.write.table, wait_s=self.wait_s)
+        self.ledger.create(wait_s=self.wait_s)
+        if landed := self.ledger.commits([self.intent.commit_id]):
+            return Commit(landed[self.intent.commit_id], changed=True)
+        head = self.ledger.heads([self.write.table])[self.write.table]
+        before = self._look(self.write.table)
+        self._guard(head, before)
+        if self.write.table.schema and self.dialect.traits.has_schemas:
+            self.dialect.ensure_schema(self.connection, self.write.table.schema)
+        if self.write.mode is WriteMode.VIEW:
+            return self._view(head, before)
+        return self._table(head, before)
+
+    def _look(self, table: TableName) -> PhysicalTable | None:
+        return self.dialect.tables(self.connection, [table])[table]
+
+    def _guard(self, head: LedgerRow | None, before: PhysicalTable | None) -> None:
+        """Refuse to write over what is not ours."""
+        table = self.write.table
+        if before is None or self.intent.adopt or (head is not None and before.identity == head.physical_name):
+            return
+        if head is None:
+            raise SaveError(
+                f"{table} exists and was not written by the engine",
+                location=str(table),
+                hint="choose another name, drop it, or let this output adopt it (adopt=True)",
+            )
+        if self.write.mode not in (WriteMode.REPLACE, WriteMode.VIEW):
+            raise SaveError(
+                f"{table} was recreated outside the engine since it was last saved; {self.write.mode} would mix its rows",
+                location=str(table),
+                hint="rebuild it with mode replace, or let this output adopt it (adopt=True)",
+            )
+
+    def _table(self, head: LedgerRow | None, before: PhysicalTable | None) -> Commit:
+        table, schema = self.write.table, self._schema()
+        check_names(schema.names, self.dialect.traits, what=str(table))
+        self._check_keys_exist(schema.names)
+        stays = before is not None and self.write.mode is not WriteMode.REPLACE
+        if before is not None and stays:
+            self._check_table(before, schema.names)
+        staged = self.dialect.stage(self.connection, self._staging_name(), self.rows, before)
+        if before is not None and stays:
+            self._check_types(staged, before)
+        self._check_keys(staged)
+        content, hash_ = self._content_hash(staged), fold(schema_text(staged.schema))
+        if self.write.mode is WriteMode.REPLACE:
+            self._cut_off(head, before, content, hash_)
+        stamp = self.dialect.publish(self.connection, staged, self.write, before, self.intent.commit_id)
+        return self._commit(head, stamp, content, staged.schema, staged.row_count)
+
+    def _view(self, head: LedgerRow | None, before: PhysicalTable | None) -> Commit:
+        if not isinstance(self.rows, sa.Executable):
+            raise SaveError(
+                f"{self.write.table} cannot be a view: its value is a frame, not a query of this database",
+                location=str(self.write.table),
+                hint="return a lazy value of this warehouse (a Select, a relation made of SQL), or use mode replace",
+            )
+        schema = self._schema()
+        check_names(schema.names, self.dialect.traits, what=str(self.write.table))
+        text = sql.with_literals(self.rows, sa.dialects.postgresql.dialect(paramstyle="numeric_dollar"))
+        content = "view:" + fold(text, schema_text(schema))
+        self._cut_off(head, before, content, fold(schema_text(schema)))
+        stamp = self.dialect.publish_view(self.connection, self.rows, self.write, before, self.intent.commit_id)
+        return self._commit(head, stamp, content, schema, None)
+
+    def _schema(self) -> pa.Schema:
+        rows: Any = self.rows
+        return self.dialect.schema(self.connection, rows) if isinstance(rows, sa.Executable) else rows.schema
+
+    def _staging_name(self) -> TableName:
+        # Sixteen hex digits: short enough for every database, so never cut down to the name of another table.
+        return TableName(self.write.table.schema, "_e_" + fold(str(self.write.table), self.intent.commit_id)[:16])
+
+    def _content_hash(self, staged: Staged) -> str | None:
+        if self.digest is not None and not isinstance(self.rows, sa.Executable):
+            return self.digest()
+        return self.dialect.checksum(self.connection, sql.all_rows(staged.table))
+
+    def _cut_off(
+        self, head: LedgerRow | None, before: PhysicalTable | None, content: str | None, schema_hash: str
+    ) -> None:
+        if (
+            self.intent.skip_unchanged
+            and head is not None
+            and before is not None
+            and content is not None
+            and (head.content_hash, head.schema_hash) == (content, schema_hash)
+            and head.mode is self.write.mode
+            and before.identity == head.physical_name
+            and _described(before) == head.record.get("columns")
+        ):
+            raise _UnchangedError(head)
+
+    # --- checks --------------------------------------------------------------------------------------------------------
+
+    def _check_keys_exist(self, names: Sequence[str]) -> None:
+        write = self.write
+        if write.mode in _KEYED and not write.keys:
+            raise OptionError(f"mode {write.mode} of {write.table} needs keys", hint="name the key columns: keys=[…]")
+        for key in write.keys:
+            if key not in names:
+                raise SaveError(
+                    f"the value for {write.table} has no key column {key!r}",
+                    location=str(write.table),
+                    hint=f"it has: {', '.join(names)}",
+                )
+
+    def _check_table(self, before: PhysicalTable, names: Sequence[str]) -> None:
+        table = str(self.write.table)
+        if before.is_view:
+            raise SaveError(f"{table} is a view", location=table, hint=f"{self.write.mode} needs a table")
+        there = [column.name for column in before.columns]
+        missing = [name for name in there if name not in names]
+        unexpected = [name for name in names if name not in there]
+        if missing or unexpected:
+            raise SchemaMismatchError(
+                table,
+                missing=missing,
+                unexpected=unexpected,
+                hint="give the value the table's columns, or rebuild the table with mode replace",
+            )
+
+    def _check_types(self, staged: Staged, before: PhysicalTable) -> None:
+        dialect, there = self.dialect.traits.name, {column.name: column.type for column in before.columns}
+        untyped = {field.name for field in staged.schema if str(field.type) == "null"}
+        differing = [
+            f"{column.name}: {column.type} → {there[column.name]}"
+            for column in staged.columns
+            if column.name not in untyped and not assignable(dialect, column.type, there[column.name])
+        ]
+        if differing:
+            raise SchemaMismatchError(
+                str(self.write.table),
+                differing=differing,
+                hint="convert the columns in the dataflow, or rebuild the table with mode replace",
+            )
+
+    def _check_keys(self, staged: Staged) -> None:
+        if self.write.mode not in _KEYED:
+            return
+        keys, table = list(self.write.keys), self.write.table
+        questions = [("a NULL in the key of", sql.null_keys(staged.table, keys))]
+        if self.write.mode is WriteMode.UPSERT:
+            questions.append(("more than one row for", sql.duplicate_keys(staged.table, keys)))
+        for what, query in questions:
+            if found := self.dialect.run(self.connection, query):
+                shown = "; ".join(", ".join(f"{k}={v!r}" for k, v in zip(keys, row, strict=True)) for row in found)
+                raise SaveError(
+                    f"the value for {table} has {what} {shown}",
+                    location=str(table),
+                    hint="make every key of the value present and, for upsert, unique",
+                )
+
+    # --- the row that makes it true --------------------------------------------------------------------------------------
+
+    def _token(self, head: LedgerRow | None, content: str | None) -> str:
+        own = content or self.intent.commit_id
+        if self.write.mode in (WriteMode.REPLACE, WriteMode.VIEW):
+            return own
+        return "chain:" + fold(head.token if head else "", self.write.mode.value, own, *self.write.keys)
+
+    def _commit(
+        self, head: LedgerRow | None, stamp: str, content: str | None, schema: pa.Schema, row_count: int | None
+    ) -> Commit:
+        intent, after = self.intent, self._look(self.write.table)
+        record: Mapping[str, Any] = {
+            **intent.record,
+            "arrow_schema": base64.b64encode(schema.serialize().to_pybytes()).decode("ascii"),
+            "columns": [] if after is None else _described(after),
+        }
+        row = LedgerRow(
+            commit_id=intent.commit_id,
+            dataset=str(self.write.table),
+            seq=head.seq + 1 if head else 1,
+            previous_commit_id=head.commit_id if head else None,
+            epoch=intent.epoch,
+            run_id=intent.run_id,
+            node_run_id=intent.node_run_id,
+            recipe_version=intent.recipe_version,
+            mode=self.write.mode,
+            token=self._token(head, content),
+            content_hash=content,
+            schema_hash=fold(schema_text(schema)),
+            row_count=row_count,
+            physical_name=stamp,
+            record=record,
+            committed_at=dt.datetime.now(dt.UTC),
+        )
+        self.ledger.insert(row)
+        return Commit(row, changed=True)
+
+
+def _described(table: PhysicalTable) -> list[list[Any]]:
+    return [[column.name, column.type, column.nullable] for column in table.columns]
