@@ -23,13 +23,14 @@ from engine.dialects.base import TableName
 from engine.errors import ConfigurationError, CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
 from engine.function_modifiers.base import functions_of, nodes_of
 from engine.htypes import fits as types_fit
-from engine.io.data_adapters import TableSource, TableTarget
+from engine.io.data_adapters import DataLoader, DataSaver, FileSource, FileTarget, TableSource, TableTarget
 from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.nodes import adapter_of, loader_nodes, saver_nodes
 from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
     from engine.bindings import Binding
+    from engine.io.data_adapters import DataSource, Target
 
 Fits: TypeAlias = Callable[[Any, Any], bool]
 _DEFAULT_SCHEMAS = {"", "main", "public"}
@@ -293,47 +294,60 @@ def _shown(type_: Any) -> str:
 
 
 def _after_savers(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, Node]:
-    """Return loaders that read a table which a saver among the nodes writes, changed to run after it."""
-    loaders = [node for node in nodes.values() if node.kind is NodeKind.LOADER]
-    if not loaders:
-        return {}
-    written = _written_tables(nodes, config)
+    """Return loaders that read what a saver among the nodes writes, changed to run after it."""
+    written = _written(nodes, config)
     changed: dict[str, Node] = {}
-    for loader in loaders:
+    for loader in [node for node in nodes.values() if node.kind is NodeKind.LOADER]:
         adapter = adapter_of(loader, config)
-        source = getattr(adapter, "source", lambda: None)()
-        if not isinstance(source, TableSource):
-            continue
-        savers = [
-            saver
-            for saver, (warehouse, table) in written.items()
-            if warehouse == source.warehouse and reads(source, table) and saver not in loader.after
-        ]
-        savers = [saver for saver in savers if not _depends_on(nodes, saver, loader.name)]
+        source = adapter.source() if isinstance(adapter, DataLoader) else None
+        savers = [s for s, target in written.items() if s not in loader.after and reads(source, target)]
+        savers = [s for s in savers if not _depends_on(nodes, s, loader.name)]
         if savers:
             changed[loader.name] = dataclasses.replace(loader, after=(*loader.after, *savers))
     return changed
 
 
-def _written_tables(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, tuple[str | None, TableName]]:
-    written = {}
+def _written(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, Target]:
+    """Return what each saver writes, where its options say so; two that write the same are refused."""
+    written: dict[str, Target] = {}
+    places: dict[Any, str] = {}
     for node in nodes.values():
-        if node.kind is NodeKind.SAVER:
-            adapter = adapter_of(node, config)
-            target = getattr(adapter, "target", lambda: None)()
-            if isinstance(target, TableTarget):
-                written[node.name] = (target.warehouse, target.write.table)
+        if node.kind is not NodeKind.SAVER:
+            continue
+        adapter = adapter_of(node, config)
+        target = adapter.target() if isinstance(adapter, DataSaver) else None
+        if target is None:
+            continue
+        place = (target.warehouse, target.write.table) if isinstance(target, TableTarget) else target
+        if place in places:
+            raise DuplicateNodeError(
+                f"the savers {places[place]!r} and {node.name!r} both write {_place(target)}",
+                hint="let one saver write it, joining the nodes with combine= or in a node of their own",
+            )
+        places[place] = node.name
+        written[node.name] = target
     return written
 
 
-def reads(source: TableSource, table: TableName) -> bool:
-    """Say whether a source reads (or, of SQL text, mentions) a table.
+def _place(target: Target) -> str:
+    return f"table {target.write.table}" if isinstance(target, TableTarget) else f"file {target.path}"
 
-    >>> reads(TableSource(None, table="marts.daily"), TableName("marts", "daily"))
+
+def reads(source: DataSource | None, target: Target) -> bool:
+    """Say whether a source reads (or, of SQL text, mentions) what a saver writes.
+
+    >>> from engine.dialects.base import Write
+    >>> daily = TableTarget(None, Write(TableName("", "daily")))
+    >>> reads(TableSource(None, table="main.daily"), daily)
     True
-    >>> reads(TableSource(None, sql="select * from daily_old"), TableName("", "daily"))
+    >>> reads(TableSource(None, sql="select * from daily_old"), daily)
     False
     """
+    if isinstance(target, FileTarget):
+        return isinstance(source, FileSource) and source.path == target.path
+    if not isinstance(source, TableSource) or source.warehouse != target.warehouse:
+        return False
+    table = target.write.table
     if source.table is not None:
         other = TableName.parse(source.table)
         same_schema = other.schema == table.schema or {other.schema, table.schema} <= _DEFAULT_SCHEMAS

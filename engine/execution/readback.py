@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.frames import library_of_type
 from engine.io.data_adapters import TableTarget
+from engine.io.utils import get_dataframe_metadata
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,9 @@ def read_back(session: Session, planner: Planner, node: Node, keeper: str) -> tu
 
     table = pa.Table.from_batches(list(batches), batches.schema).select(schema.names).cast(schema)
     table = table.replace_schema_metadata(schema.metadata)
-    return library.from_arrow(table.to_reader(), node.type), True
+    value = library.from_arrow(table.to_reader(), node.type)
+    types = get_dataframe_metadata(value)["dataframe_metadata"]["datatypes"]
+    return (value, True) if types == head.record.get("frame_types") else (None, False)
 
 
 def _schema(encoded: str) -> pa.Schema:

@@ -20,15 +20,14 @@ from engine.dialects.base import Intent
 from engine.errors import EngineError, NodeError
 from engine.execution import versions
 from engine.execution.readback import read_back
+from engine.execution.reads import boundary_key, input_read, metadata_of
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule, fill
 from engine.identifiers import new_id
 from engine.io.data_adapters import FileTarget
 from engine.io.session import saving, using
-from engine.io.tables import LEDGER
-from engine.metadata.records import Dataset, InputRead, NodeRun, NodeRunState, Reason, RunState
+from engine.metadata.records import NodeRun, NodeRunState, Reason, RunState
 from engine.node import NodeKind
-from engine.planning.planner import source_name
 from engine.planning.staleness import State
 
 if TYPE_CHECKING:
@@ -341,7 +340,7 @@ class Runner:
 
     def _note(self, node: Node, started: datetime, value: Any, error: Exception | None, intent: Intent | None) -> None:
         self._started = started
-        if node.kind is NodeKind.LOADER and error is None:
+        if node.kind is NodeKind.LOADER and error is None and self.recorder.is_recording:
             self._note_read(node, value)
         if intent is None:
             state = NodeRunState.SUCCESS if error is None else NodeRunState.FAILED
@@ -361,43 +360,14 @@ class Runner:
 
     def _note_read(self, node: Node, value: Any) -> None:
         """Record which version of which dataset a loader read, and tell the planner."""
-        if not self.recorder.is_recording:
-            return
-        metadata = value[1] if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], dict) else {}  # noqa: PLR2004
         source = self.planner.cones.source(node.name)
-        token = metadata.get("token")
-        path = metadata.get("file_metadata", {}).get("path")
-        if token is None and source is None and path is not None:
-            from engine.io.files import file_token
-
-            self._discovered[node.name] = path
-            token = {"kind": "content", "value": file_token(path)}
-        if token is None:
+        read = input_read(self.session, node.name, source, metadata_of(value))
+        if read is None:
             return
-        from engine.io.data_adapters import FileSource, TableSource
-
-        if isinstance(source, TableSource):
-            name, query = source_name(source, node.name), source.sql
-            warehouse = self.session.warehouse(source.warehouse)
-            kind = "table" if source.table else "query"
-            full = str(warehouse.name(source.table)) if source.table else name
-            dataset = Dataset(
-                namespace=warehouse.namespace, name=full, dataset_type=kind, is_external=token["kind"] != LEDGER
-            )
-        else:
-            from pathlib import Path
-
-            name, query = (source.path if isinstance(source, FileSource) else path), None
-            dataset = Dataset(namespace="file", name=str(Path(name).resolve()), dataset_type="file", is_external=True)
-        self.planner.read(node.name, {name: token["value"]})
-        read = InputRead(
-            param_name=node.name.removeprefix("load_data."),
-            dataset=dataset,
-            token_kind=token["kind"],
-            token=token["value"],
-            query_text=query,
-            read_columns=getattr(source, "columns", None),
-        )
+        key = boundary_key(source, read, node.name)
+        if source is None:
+            self._discovered[node.name] = key
+        self.planner.read(node.name, {key: read.token})
         self.recorder.read(node.name, [read])
 
 

@@ -6,16 +6,16 @@ is the corridor between databases and frames; a query of the same database never
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import TableName, Write, WriteMode
 from engine.errors import LoadError, OptionError, SaveError
 from engine.frames import library_of, library_of_type
-from engine.frames.hashing import hashed
 from engine.io.data_adapters import DataLoader, DataSaver, TableSource, TableTarget
 from engine.io.session import current_saving, current_session
-from engine.io.utils import get_sql_metadata
+from engine.io.utils import get_dataframe_metadata, get_sql_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -178,12 +178,15 @@ class TableSaver(_FrameAdapter, DataSaver):
         """Write the table in one transaction with its ledger row; see `engine.dialects.warehouse.Warehouse.save`."""
         spec = self.target().write
         current = current_saving()
+        # Reading the table back must give these very types again, or the node is computed instead.
+        frame_types = get_dataframe_metadata(data)["dataframe_metadata"]["datatypes"]
+        intent = dataclasses.replace(current.intent, record={**current.intent.record, "frame_types": frame_types})
         with current_session() as session:
             warehouse = session.warehouse(self.warehouse)
             write = Write(warehouse.name(self.table), spec.mode, spec.keys)
             query = warehouse.as_query(data)
             if query is not None:
-                current.commit = warehouse.save(query, write, current.intent)
+                current.commit = warehouse.save(query, write, intent)
             elif write.mode is WriteMode.VIEW:
                 raise SaveError(
                     f"{write.table} is to be a view, but its node gives a {type(data).__qualname__}, which holds rows",
@@ -191,8 +194,10 @@ class TableSaver(_FrameAdapter, DataSaver):
                     hint="let the node return a sqlalchemy.Select of this warehouse's tables, or use mode='replace'",
                 )
             else:
+                from engine.frames.hashing import hashed
+
                 batches, hasher = hashed(rows_of(session, data, str(write.table)))
-                current.commit = warehouse.save(batches, write, current.intent, digest=hasher.digest)
+                current.commit = warehouse.save(batches, write, intent, digest=hasher.digest)
         row = current.commit.row
         return get_sql_metadata(row.dataset, row.row_count) | {
             "commit": {"commit_id": row.commit_id, "seq": row.seq, "changed": current.commit.changed}
