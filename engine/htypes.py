@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc
 import itertools
+import re
 import types
 import typing
 from typing import Annotated, Any, Literal, NewType, Protocol, TypeVar, Union, get_args, get_origin
@@ -16,6 +17,7 @@ if typing.TYPE_CHECKING:
     from collections.abc import Iterable
 
 T_co = TypeVar("T_co", covariant=True)
+_UNSAID = {"builtins", "typing", "collections.abc"}
 
 
 class Parallelizable(collections.abc.Iterable[T_co], Protocol[T_co]):
@@ -95,8 +97,8 @@ def type_name(type_: Any) -> str:
     ('dict[str, int]', 'int', 'int | None')
     """
     if isinstance(type_, type) and not get_args(type_):
-        return type_.__qualname__ if type_.__module__ == "builtins" else f"{type_.__module__}.{type_.__qualname__}"
-    return str(type_).removeprefix("typing.")
+        return type_.__qualname__ if type_.__module__ in _UNSAID else f"{type_.__module__}.{type_.__qualname__}"
+    return re.sub(r"\b(?:typing|collections\.abc)\.", "", str(type_))
 
 
 def fits(producer: Any, consumer: Any) -> bool:
@@ -149,6 +151,8 @@ def _literal_fits(producer: Any, consumer: Any) -> bool:
 
 
 def _class_fits(producer: Any, consumer: Any) -> bool:
+    if get_origin(consumer) is Literal:
+        return False
     if typing.is_typeddict(consumer):
         return typing.is_typeddict(producer) and bool(producer.__annotations__ == consumer.__annotations__)
     if not _is_subclass(_origin(producer), _origin(consumer)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from engine.bindings import configuration, group, source, value
 from engine.function_modifiers.adapters import dataloader, datasaver, load_from, save_to
 from engine.function_modifiers.base import InvalidDecoratorException
-from engine.function_modifiers.configuration import config, hamilton_exclude
+from engine.function_modifiers.conditions import config, hamilton_exclude
 from engine.function_modifiers.expanders import (
     ParameterizedExtract,
     inject,

@@ -102,8 +102,8 @@ class DataLoader(Creator):
     label: ClassVar[str] = "@dataloader"
 
     def create(self, name: str, definition: Definition) -> list[Node]:
-        """Return the node that loads, and the node of the value."""
-        node = Node.from_function(definition.function, f"{name}.loader")
+        """Return the node that loads."""
+        node = Node.from_function(definition.function, name)
         returned = plain(node.type)
         items = get_args(returned)
         if get_origin(returned) is not tuple or len(items) != 2 or not _is_dictionary(items[1]):  # noqa: PLR2004 - a pair
@@ -112,26 +112,25 @@ class DataLoader(Creator):
                 f"it is annotated to return {type_name(node.type)}",
                 hint="annotate it -> tuple[YourType, dict[str, Any]]: the value, and what is known about it",
             )
-        tags: dict[str, Any] = {
-            "hamilton.data_loader": True,
-            "hamilton.data_loader.node": name,
-            "hamilton.data_loader.classname": f"{definition.function.__name__}()",
-        }
+        tags: dict[str, Any] = {"hamilton.data_loader": True, "hamilton.data_loader.classname": f"{name}()"}
+        return [replace(node, kind=NodeKind.LOADER, tags=tags)]
+
+    def complete(self, node: Node) -> list[Node]:
+        """Return the node that loads, and the node of the value."""
         has_metadata, source = "hamilton.data_loader.has_metadata", "hamilton.data_loader.source"
+        tags: dict[str, Any] = {**node.tags, "hamilton.data_loader.node": node.name}
         loading = {**tags, has_metadata: True, source: "loader"}
-        loaded = {**tags, has_metadata: False, source: name}
-        loader = replace(node, kind=NodeKind.LOADER, refined=True, tags=loading)
         value = Node(
-            name=name,
-            type=items[0],
+            name=node.name,
+            type=get_args(plain(node.type))[0],
             function=select_data,
-            bindings={"loaded": Source(loader.name)},
+            bindings={"loaded": Source(f"{node.name}.loader")},
             parameter_types={"loaded": node.type},
-            tags=loaded,
+            tags={**tags, has_metadata: False, source: node.name},
             doc=node.doc,
             origins=node.origins,
         )
-        return [loader, value]
+        return [replace(node, name=f"{node.name}.loader", refined=True, tags=loading), value]
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class DataSaver(Creator):
         tags: dict[str, Any] = {
             "hamilton.data_saver": True,
             "hamilton.data_saver.sink": name,
-            "hamilton.data_saver.classname": f"{definition.function.__name__}()",
+            "hamilton.data_saver.classname": f"{name}()",
         }
         return [replace(node, kind=NodeKind.SAVER, tags=tags)]
 

@@ -9,7 +9,7 @@ which modifiers of different kinds stand above the function, they act in this or
 2. `Resolver`: is the function there at all under this configuration, and what is its node called?
 3. one `Creator`: makes the first nodes. Without one there is a single node, the function itself.
 4. `Injector`: fills parameters of a node from nodes that it puts upstream of it.
-5. one `Expander`: makes several nodes of one by filling its parameters differently.
+5. one `Expander`: makes several nodes of one by filling its parameters differently. Then the creator may complete them.
 6. `Transformer`, the one nearest the function first: replaces a node by nodes that carry its value further.
 7. `Decorator`, the one nearest the function first: changes what is said about a node, never what it computes.
 
@@ -136,6 +136,10 @@ class Creator(Modifier):
     def create(self, name: str, definition: Definition) -> list[Node]:
         """Return the nodes; the one that stands for the function is called ``name``, those behind it are refined."""
 
+    def complete(self, node: Node) -> list[Node]:
+        """Return what takes the place of a final node once its parameters are filled: as a rule, itself."""
+        return [node]
+
 
 class Injector(Modifier):
     """Fills parameters from nodes that it puts upstream."""
@@ -235,6 +239,8 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
     expander = _only([m for m in modifiers if isinstance(m, Expander)], function)
     if expander is not None:
         nodes = _each(expander.expand, _final(nodes), nodes, definition)
+    if creator is not None:
+        nodes = [made for node in nodes for made in ([node] if node.refined else creator.complete(node))]
     for transformer in (m for m in modifiers if isinstance(m, Transformer)):
         chosen = _chosen(transformer, transformer.target, nodes, function)
         if transformer.is_single and len(chosen) != 1:
@@ -328,9 +334,10 @@ def _check_parameters(function: Callable[..., Any]) -> None:
     """Refuse parameters that cannot be filled by name: a parameter's name is the edge."""
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
+            shown = str(parameter.replace(annotation=parameter.empty))
             raise DefinitionError(
-                f"function {where_is(function)} has the parameter '{parameter}', which cannot be filled by name",
-                hint=f"write out the parameters instead of {name!r}; a helper, which is no node, is named "
+                f"function {where_is(function)} has the parameter {shown!r}, which cannot be filled by name",
+                hint=f"write out plain parameters instead of {name!r}; a helper, which is no node, is named "
                 f"'_{function.__name__}'",
             )
 

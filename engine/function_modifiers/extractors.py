@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 from engine.bindings import Source, Value
 from engine.errors import ModifierError, did_you_mean
 from engine.function_modifiers.base import Transformer
-from engine.htypes import plain, type_name
+from engine.htypes import is_union, plain, type_name
 from engine.node import NodeKind, where_is
 
 if TYPE_CHECKING:
@@ -314,11 +314,16 @@ def _column_type(frame_type: Any) -> Any:
     """Return the type of a column; a lazy frame, whose length nobody knows, gives a lazy frame of one column."""
     from engine.frames import library_of_type
 
-    type_ = plain(frame_type)
-    library = library_of_type(type_)
+    library = library_of_type(frame_type)
     if library is None:
         return None
-    return library.column_type if library.column_type is not None and hasattr(type_, "__len__") else type_
+    type_ = plain(frame_type)
+    if is_union(type_):
+        type_ = next(member for member in get_args(type_) if member is not type(None))
+    class_ = get_origin(type_) or type_
+    if library.column_type is None or not hasattr(class_, "__len__"):
+        return type_
+    return None if issubclass(class_, library.column_type) else library.column_type
 
 
 def _filled_column(library: FrameLibrary, frame: Any, column: str, value: Any) -> Any:

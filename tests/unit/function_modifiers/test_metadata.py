@@ -1,0 +1,92 @@
+"""Words on nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.errors import ModifierError
+from engine.function_modifiers import extract_fields, tag, tag_outputs
+from engine.function_modifiers.base import Modifier, nodes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def tagged(*modifiers: Modifier) -> dict[str, dict[str, Any]]:
+    """Return the tags of the nodes that two fields of a dictionary make."""
+
+    @extract_fields({"a": int, "b": int})
+    def f() -> dict[str, int]:
+        return {"a": 1, "b": 2}
+
+    for modifier in modifiers:
+        modifier(f)
+    return {n.name: {key: text for key, text in n.tags.items() if key != "module"} for n in nodes_of(f)}
+
+
+@pytest.mark.parametrize(
+    ("target", "names"),
+    [(None, {"a", "b"}), (..., {"f", "a", "b"}), ("f", {"f"}), ("a", {"a"}), (["f", "b"], {"f", "b"})],
+)
+def test_a_tag_goes_to_its_target(target: Any, names: set[str]) -> None:
+    """Tags go to the final nodes, to all, or to those named."""
+    tags = tagged(tag(owner="us", target_=target))
+    assert {name for name, words in tags.items() if words == {"owner": "us"}} == names
+    assert sum(map(bool, tags.values())) == len(names)
+
+
+def test_outer_tags_win() -> None:
+    """Of two tags with one key the one further from the function counts."""
+    assert tagged(tag(a="1", b="1"), tag(a="2"))["a"] == {"a": "2", "b": "1"}
+
+
+def test_each_output_has_its_own_tags() -> None:
+    """`tag_outputs` tags by name; names that are not made are passed over."""
+    tags = tagged(tag(x="0"), tag_outputs(a={"x": "1"}, f={"y": ["1", "2"]}, other={"z": "1"}))
+    assert tags == {"f": {"y": ["1", "2"]}, "a": {"x": "1"}, "b": {"x": "0"}}
+
+
+def test_an_unknown_target_is_an_error() -> None:
+    """A tag for a node that the function does not make names the nodes it makes."""
+    with pytest.raises(ModifierError, match=r"no node named 'c'(.|\n)*a, b, f"):
+        tagged(tag(owner="us", target_="c"))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"a": 1},
+        {"a": []},
+        {"a": ["x", "x"]},
+        {"a": ["x", 1]},
+        {"a..b": "x"},
+        {"a b": "x"},
+        {"": "x"},
+        {"hamilton": "x"},
+        {"gdpr.level": "x"},
+    ],
+    ids=str,
+)
+def test_what_is_no_tag_is_refused_when_decorating(tags: dict[str, Any], made: Callable[..., Any]) -> None:
+    """Keys are words with dots whose first is not reserved; values are strings or lists of different ones."""
+
+    def f() -> int:
+        return 1
+
+    with pytest.raises(ModifierError, match="@tag on function"):
+        tag(**tags)(f)
+    with pytest.raises(ModifierError, match="@tag_outputs on function"):
+        tag_outputs(f=tags)(f)
+    assert made(f)["f"].tags == {"module": __name__}
+
+
+def test_reserved_words_can_be_used_on_purpose(made: Callable[..., Any]) -> None:
+    """Integrations may set reserved tags."""
+
+    @tag(**{"hamilton.x.y": "1"}, bypass_reserved_namespaces_=True)
+    def f() -> int:
+        return 1
+
+    assert made(f)["f"].tags["hamilton.x.y"] == "1"
