@@ -12,7 +12,8 @@ EngineError
 ├── RequestError (ValueError)
 │   ├── UnknownNodeError
 │   ├── InputError
-│   └── OptionError
+│   ├── OptionError
+│   └── UnknownAdapterError (AttributeError)
 ├── ExtensionError
 ├── ExecutionError
 │   ├── NodeError
@@ -20,9 +21,9 @@ EngineError
 │   └── ExecutorError
 ├── StorageError
 │   ├── LoadError
-│   ├── SaveError
-│   ├── SchemaMismatchError
-│   └── ConcurrentWriteError
+│   └── SaveError
+│       ├── SchemaMismatchError
+│       └── ConcurrentWriteError
 └── MetadataError
     ├── MigrationRequiredError
     └── RunNotFoundError
@@ -35,7 +36,7 @@ what to do next. No message ever holds a password: connection faults pass throug
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -157,6 +158,10 @@ class OptionError(RequestError):
         return cls(f"{owner} has no option {option!r}", hint=hint)
 
 
+class UnknownAdapterError(RequestError, AttributeError):
+    """``from_`` or ``to`` has no loader or saver of this name."""
+
+
 class ExtensionError(EngineError):
     """A plug-in is absent, broken or of the wrong kind."""
 
@@ -182,6 +187,10 @@ class NodeError(ExecutionError):
         self.node = node
         super().__init__(f"node {node!r} failed: {type(cause).__name__}: {cause}")
         self.__cause__ = cause
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without this, an executor's worker could not send the error home.
+        return type(self), (self.node, self.__cause__), self.__dict__
 
 
 class DataQualityError(ExecutionError):
