@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "engine.toml"
 DEFAULT_WAREHOUSE = "duckdb:///warehouse.duckdb"
+DEFAULT_METADATA = "sqlite:///.engine/metadata.db"
 DEFAULT_ENVIRONMENT = "default"
 
 _KINDS: Mapping[str, type] = {
@@ -69,7 +70,7 @@ class Settings:
         modules: Names of the modules whose functions are the nodes.
         materializers: Where the requests stand, as ``package.module:attribute``.
         warehouse: URL of the database that tables are written to when a request names no other.
-        metadata: URL of the metadata database; None leaves the choice to the driver.
+        metadata: URL of the metadata database; None leaves the choice to `metadata_url`.
         environment: A word for this installation, such as ``production``; recorded with every run.
         config: The dataflow's configuration.
         inputs: Values of the dataflow's external inputs.
@@ -108,6 +109,19 @@ def load_settings(directory: str | Path) -> Settings:
             f"{where} names no modules", hint='say where the node functions are: modules = ["dataflow"]'
         )
     return Settings(**{"project": folder.name, "directory": folder, **values})
+
+
+def metadata_url(metadata: str | None, warehouse: str | None) -> str:
+    """Return where runs are recorded: at ``metadata``, else in a PostgreSQL warehouse, else in a file of the project.
+
+    >>> metadata_url(None, "postgresql://db.example.org/flights")
+    'postgresql://db.example.org/flights'
+    >>> metadata_url(None, "duckdb:///warehouse.duckdb")
+    'sqlite:///.engine/metadata.db'
+    """
+    if metadata is None and warehouse is not None and warehouse.startswith("postgres"):
+        return warehouse
+    return metadata or DEFAULT_METADATA
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], str]:
