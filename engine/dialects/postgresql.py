@@ -1,0 +1,514 @@
+"""PostgreSQL: a control connection for everything transactional, and connections of their own for reading in bulk.
+
+Theory of operation. A save is one transaction on the control connection: an advisory lock on the table's name, COPY into a
+staging table created in the same transaction, and then one of three ways to replace (a swap alone is not safe for readers
+with an older snapshot, and loses what belongs to a table):
+
+* the table is absent: the staging table, loaded with FREEZE, is renamed into place;
+* the same columns, and it is small or has anything a new table would lose: DELETE and INSERT in place;
+* otherwise a swap, with a short lock timeout and retries so that readers never queue behind it.
+
+What cannot be kept is a refusal that lists it. ``CASCADE`` is never said.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import adbc_driver_manager
+import adbc_driver_postgresql.dbapi as adbc
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from psycopg import errors
+from psycopg.conninfo import make_conninfo
+from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
+
+from engine.dialects import postgresql_catalog as catalog
+from engine.dialects import sql
+from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
+from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, wrapped
+from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.secrets import masked_url, scrub, secrets_of
+from engine.dialects.stamps import stamped
+from engine.dialects.types import sql_type
+from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from engine.dialects.base import Query, Write
+
+IN_PLACE_ROWS = 1_000_000
+"""Up to so many rows a table is replaced in place, which keeps all that belongs to it."""
+
+CONNECT_S = 10
+SWAP_LOCK_MS = 100
+"""How long a swap may make readers wait at a time; then it steps back and tries again."""
+
+SWAP_S = 30.0
+
+
+@dataclass(slots=True)
+class Link:
+    """An open PostgreSQL database: the control connection, and idle connections for reading."""
+
+    control: psycopg.Connection[Any]
+    conninfo: str
+    idle: deque[Any] = field(default_factory=deque)
+    lent: list[Any] = field(default_factory=list)
+
+    def borrow(self) -> Any:
+        """Return a connection for one stream."""
+        made = self.idle.pop() if self.idle else adbc.connect(self.conninfo, autocommit=True)
+        self.lent.append(made)
+        return made
+
+    def give_back(self, reader: Any, *, clean: bool) -> None:
+        """Keep one idle connection whose transaction has ended; close any other."""
+        if reader in self.lent:
+            self.lent.remove(reader)
+            if clean and not self.idle:
+                self.idle.append(reader)
+            else:
+                reader.close()
+
+
+class PostgreSQL(Dialect):
+    """PostgreSQL 13 and later."""
+
+    traits = Traits("postgresql", has_schemas=True, default_schema="public", max_identifier_bytes=63, folds_case=False)
+    driver_errors: ClassVar = (psycopg.Error, adbc_driver_manager.Error)
+
+    # --- connections -----------------------------------------------------------------------------------------------------
+
+    def namespace(self, url: sa.URL) -> str:
+        """Return ``postgres://host:port``."""
+        host = url.host or url.query.get("host") or "localhost"
+        return f"postgres://{host}:{url.port or url.query.get('port') or 5432}"
+
+    def connect(self, url: sa.URL, *, wait_s: float) -> Link:
+        """Open the control connection; libpq gets keywords, never a URL it could echo."""
+        keywords = _keywords(url)
+        try:
+            control = psycopg.connect(**keywords, autocommit=True, prepare_threshold=None)
+            control.execute(f"SET lock_timeout = '{max(1, int(wait_s * 1000))}ms'")
+            control.execute("SET TimeZone = 'UTC'")
+        except psycopg.Error as error:
+            raise _cannot_connect(error, url) from None
+        return Link(control, make_conninfo(**keywords))
+
+    def close(self, connection: Link) -> None:
+        """Close every connection."""
+        for reader in [*connection.idle, *connection.lent]:
+            with suppress(adbc_driver_manager.Error):
+                reader.close()
+        connection.idle.clear()
+        connection.lent.clear()
+        connection.control.close()
+
+    @contextmanager
+    def transaction(self, connection: Link, *, write: bool) -> Iterator[None]:
+        """Run the block in one transaction: READ COMMITTED behind a lock for writing, one snapshot for reading."""
+        control = connection.control
+        control.execute("BEGIN" if write else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        try:
+            yield
+        except BaseException:
+            with suppress(psycopg.Error):
+                control.execute("ROLLBACK")
+            raise
+        try:
+            control.execute("COMMIT")
+        except psycopg.OperationalError as error:
+            if control.closed or control.broken:
+                raise UnknownCommitError(str(error)) from error
+            raise
+
+    def lock(self, connection: Link, table: TableName, *, wait_s: float) -> None:
+        """Take the advisory lock of the table's name, which ends with the transaction."""
+        key = _lock_key(f"{table.schema}\0{table.name}")
+        control = connection.control
+        control.execute("SAVEPOINT _e_lock")
+        try:
+            control.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
+            control.execute("RELEASE SAVEPOINT _e_lock")
+        except errors.LockNotAvailable:
+            control.execute("ROLLBACK TO SAVEPOINT _e_lock")
+            holder = _holder(control, key)
+            raise ConcurrentWriteError(
+                f"{table} is being written by another run for more than {wait_s:g} s: {holder}",
+                location=str(table),
+                holder=holder,
+                hint="wait for it to end, then run again",
+            ) from None
+
+    def translate(self, error: Exception, *, location: str, saving: bool) -> StorageError:
+        """Say which of the usual things happened."""
+        diag = getattr(error, "diag", None)
+        text = str(getattr(diag, "message_primary", None) or error).split("\nLINE")[0].strip()
+        where = getattr(diag, "context", None)
+        text = f"{text} ({where.splitlines()[0]})" if where and where.startswith("COPY") else text
+        code = getattr(error, "sqlstate", None) or ""
+        if code == "23505" and "_engine_ledger" in str(error):
+            return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
+        if code in ("40001", "40P01", "55P03"):
+            return ConcurrentWriteError(f"{location} is in use: {text}", location=location, hint="run again")
+        kind = SaveError if saving else LoadError
+        if code.startswith("08") or code.startswith("57P") or isinstance(error, psycopg.OperationalError) and not code:
+            return kind(f"the connection to the server broke at {location}: {text}", location=location, hint="run again")
+        detail = getattr(diag, "message_detail", None)
+        hint = {"42": "check the names in the query", "23": detail or "", "2B": detail or ""}.get(code[:2], "")
+        return kind(f"PostgreSQL refused {location}: {text}", location=location, hint=hint)
+
+    def is_missing(self, error: Exception) -> bool:
+        """Say whether a table, schema or column does not exist."""
+        return getattr(error, "sqlstate", None) in ("42P01", "3F000", "42703")
+
+    def version(self, connection: Link) -> str:
+        """Return the server's version."""
+        return f"postgresql {connection.control.info.parameter_status('server_version')}"
+
+    # --- the catalog -----------------------------------------------------------------------------------------------------
+
+    def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
+        """Look the tables up, in one query."""
+        return catalog.look_up(connection.control.cursor(), names)
+
+    def table_names(self, connection: Link) -> list[TableName]:
+        """List the user's tables and views."""
+        return catalog.names(connection.control.cursor())
+
+    def ensure_schema(self, connection: Link, schema: str) -> None:
+        """Create the schema behind a lock: ``IF NOT EXISTS`` alone fails when two come at once."""
+        exists = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
+        if connection.control.execute(exists, (schema,)).fetchone():
+            return
+        connection.control.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_key(f"schema\0{schema}"),))
+        if not connection.control.execute(exists, (schema,)).fetchone():
+            connection.control.execute(f"CREATE SCHEMA {sql.quoted(schema)}".encode())
+
+    # --- reading -----------------------------------------------------------------------------------------------------------
+
+    def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement on the control connection."""
+        text, values = (query, parameters or None) if isinstance(query, str) else _compiled(query)
+        cursor = connection.control.execute(text.encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    def read(
+        self, connection: Link, query: Query, *, batch_rows: int, checksum: bool
+    ) -> tuple[pa.RecordBatchReader, str | None]:
+        """Stream over a connection of its own: checksum, scales and rows are of one snapshot."""
+        text, token = self._text(connection, query), None
+        description = self._describe(connection, text)
+        reader = connection.borrow()
+        cursor = reader.cursor()
+        try:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            if checksum:
+                token = self._token(connection, text, description, lambda q: _first(cursor, q), psycopg.Error)
+            columns = reading_plan(description, lambda name: _largest_scale(cursor, text, len(description), name))
+            cursor.execute(text if columns is None else wrapped(text, columns))
+            batches = cursor.fetch_record_batch()
+        except BaseException:
+            cursor.close()
+            connection.give_back(reader, clean=False)
+            raise
+        if columns is not None:
+            batches = rebuilt(batches, columns, batch_rows)
+        made = pa.RecordBatchReader.from_batches(
+            _bare(batches.schema), _drained(connection, reader, cursor, batches, batch_rows)
+        )
+        return made, token
+
+    def schema(self, connection: Link, query: Query) -> pa.Schema:
+        """Ask the server to describe the query."""
+        return arrow_schema(self._describe(connection, self._text(connection, query)))
+
+    def checksum(self, connection: Link, query: Query) -> str:
+        """Hash rows on the control connection, as part of its transaction."""
+        text, control = self._text(connection, query), connection.control
+
+        def ask(question: str) -> tuple[Any, ...]:
+            return tuple(control.execute(question.encode()).fetchone() or ())
+
+        with self._attempt(control):
+            return self._token(connection, text, self._describe(connection, text), ask, psycopg.Error)
+
+    @contextmanager
+    def _attempt(self, control: psycopg.Connection[Any]) -> Iterator[None]:
+        """Let a statement fail without losing the transaction it is part of."""
+        if control.info.transaction_status is psycopg.pq.TransactionStatus.IDLE:
+            yield
+            return
+        control.execute("SAVEPOINT _e_attempt")
+        try:
+            yield
+        except psycopg.Error:
+            control.execute("ROLLBACK TO SAVEPOINT _e_attempt")
+            raise
+        control.execute("RELEASE SAVEPOINT _e_attempt")
+
+    def _token(
+        self,
+        connection: Link,
+        text: str,
+        description: Sequence[psycopg.Column],
+        ask: Callable[[str], tuple[Any, ...]],
+        _: type[Exception],
+    ) -> str:
+        hashable = self._hashable(connection, {column.type_code for column in description})
+        each = "hash_record_extended(_e_row, {})" if hashable else "hashtextextended(_e_row::text, {})"
+        sums = ", ".join(f"coalesce(sum({each.format(seed)}), 0)::text" for seed in (0, 42))
+        found = ask(f"SELECT count(*), {sums} FROM ({text}) AS _e_row")
+        columns = [part for column in description for part in (column.name, column.type_display)]
+        major = str(connection.control.info.server_version // 10_000)
+        return f"postgresql-{major}:{sql.fold_values(*found, *columns)}"
+
+    def _hashable(self, connection: Link, types: set[int]) -> bool:
+        """Say whether rows of these types can be hashed as records; json, for one, cannot."""
+        row = connection.control.execute(
+            "SELECT bool_and(t.typtype IN ('b', 'e', 'r', 'm') AND ("
+            "   EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod AND m.amname = 'hash'"
+            "            WHERE o.opcdefault AND o.opcintype = coalesce(nullif(t.typelem, 0), t.oid))"
+            "   OR t.typtype IN ('e', 'r', 'm') OR t.typname IN ('varchar', '_varchar')))"
+            " FROM pg_type t WHERE t.oid = ANY(%s)",
+            (list(types),),
+        ).fetchone()
+        return bool(row and row[0])
+
+    def _text(self, connection: Link, query: Query) -> str:
+        """Return the query with its parameters written in by psycopg: COPY and ADBC's bulk path take none."""
+        text, values = _compiled(query)
+        return psycopg.ClientCursor(connection.control).mogrify(text.encode(), values)
+
+    def _describe(self, connection: Link, text: str) -> list[psycopg.Column]:
+        cursor = connection.control.execute(f"SELECT * FROM ({text}) AS _e_rows LIMIT 0".encode())
+        return list(cursor.description or ())
+
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def stage(
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+    ) -> Staged:
+        """Create the staging table and COPY into it, frozen, or fill it from a query."""
+        name, control = sql.quoted_table(staging), connection.control
+        if isinstance(rows, pa.RecordBatchReader):
+            there = {column.name: column.type for column in target.columns} if target is not None else {}
+            schema = rows.schema
+            columns = ", ".join(f"{sql.quoted(f.name)} {_column_type(f, there)}" for f in schema)
+            control.execute(f"CREATE TABLE {name} ({columns})".encode())
+            count = copy_in(control.cursor(), name, rows, freeze=True)
+        else:
+            text = self._text(connection, rows)
+            schema = arrow_schema(self._describe(connection, text))
+            count = control.execute(f"CREATE TABLE {name} AS {text}".encode()).rowcount
+        found = self.tables(connection, [staging])[staging]
+        frozen = isinstance(rows, pa.RecordBatchReader)
+        return Staged(staging, schema, count, found.columns if found else (), frozen=frozen)
+
+    def publish(
+        self, connection: Link, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Make the staged rows the table's, in the way that keeps readers and properties whole."""
+        cursor, table = connection.control.cursor(), write.table
+        comment = catalog.comment_on(cursor, table) if before is not None else None
+        if before is None:
+            self._rename(cursor, staged, table)
+        elif before.is_view:
+            self._swap(connection, staged, table, "VIEW")
+        elif write.mode is WriteMode.REPLACE:
+            self._replace(connection, staged, write, before)
+        else:
+            self._in_place(connection, staged, write, before)
+        cursor.execute(f"COMMENT ON TABLE {sql.quoted_table(table)} IS {sql.literal(stamped(comment, commit_id))}".encode())
+        return commit_id
+
+    def _replace(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
+        kept = catalog.properties(connection.control.cursor(), write.table)
+        same = same_columns(staged.columns, before.columns)
+        # A table filled from a query cannot be frozen: in place, readers with an older snapshot still see its old rows.
+        small = staged.row_count <= IN_PLACE_ROWS or not staged.frozen
+        if same and (kept or (small and same_columns(staged.columns, before.columns, ordered=True))):
+            self._in_place(connection, staged, write, before)
+        elif kept:
+            raise SaveError(
+                f"the columns of {write.table} changed, and a new table would lose {'; '.join(kept)}",
+                location=str(write.table),
+                hint="drop these by hand, or write to another table",
+            )
+        else:
+            self._swap(connection, staged, write.table, "TABLE")
+
+    def _in_place(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
+        cursor = connection.control.cursor()
+        if write.mode in (WriteMode.REPLACE, WriteMode.DELETE_INSERT):
+            if cascading := catalog.cascades(cursor, write.table):
+                raise SaveError(
+                    f"deleting rows of {write.table} would change rows of other tables: foreign key {'; '.join(cascading)}",
+                    location=str(write.table),
+                    hint="let the foreign key do nothing on delete, or use mode upsert",
+                )
+        cursor.execute(f"LOCK TABLE {sql.quoted_table(write.table)} IN SHARE ROW EXCLUSIVE MODE".encode())
+        write_in_place(self, connection, staged, write, before)
+
+    def _swap(self, connection: Link, staged: Staged, table: TableName, kind: str) -> None:
+        """Drop the old table and rename the new one, stepping back whenever readers would have to queue."""
+        cursor, until = connection.control.cursor(), time.monotonic() + SWAP_S
+        budget = cursor.execute("SELECT current_setting('lock_timeout')").fetchone()
+        while True:
+            cursor.execute("SAVEPOINT _e_swap")
+            cursor.execute(f"SET LOCAL lock_timeout = '{SWAP_LOCK_MS}ms'".encode())
+            try:
+                cursor.execute(f"DROP {kind} {sql.quoted_table(table)}".encode())
+                break
+            except errors.LockNotAvailable:
+                cursor.execute("ROLLBACK TO SAVEPOINT _e_swap")
+                if time.monotonic() >= until:
+                    raise
+                time.sleep(SWAP_LOCK_MS / 1000)
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", (budget[0] if budget else "0",))
+        cursor.execute("RELEASE SAVEPOINT _e_swap")
+        self._rename(cursor, staged, table)
+
+    def _rename(self, cursor: psycopg.Cursor[Any], staged: Staged, table: TableName) -> None:
+        cursor.execute(f"ALTER TABLE {sql.quoted_table(staged.table)} RENAME TO {sql.quoted(table.name)}".encode())
+        cursor.execute(f"ANALYZE {sql.quoted_table(table)}".encode())
+
+    def publish_view(
+        self, connection: Link, query: Query, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Create or replace the view; its parameters are written in."""
+        cursor, name = connection.control.cursor(), sql.quoted_table(write.table)
+        comment = catalog.comment_on(cursor, write.table) if before is not None else None
+        if before is not None and not before.is_view:
+            cursor.execute(f"DROP TABLE {name}".encode())
+        elif before is not None and not self._replaceable(connection, query, before):
+            if kept := catalog.properties(cursor, write.table):
+                raise SaveError(
+                    f"the columns of the view {write.table} changed, and a new view would lose {'; '.join(kept)}",
+                    location=str(write.table),
+                    hint="drop these by hand, or write to another name",
+                )
+            cursor.execute(f"DROP VIEW {name}".encode())
+        cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {self._text(connection, query)}".encode())
+        cursor.execute(f"COMMENT ON VIEW {name} IS {sql.literal(stamped(comment, commit_id))}".encode())
+        return commit_id
+
+    def _replaceable(self, connection: Link, query: Query, before: PhysicalTable) -> bool:
+        """CREATE OR REPLACE VIEW may add columns behind those there are, and nothing else."""
+        probe = TableName("pg_temp", "_e_view")
+        cursor = connection.control.cursor()
+        cursor.execute(f"CREATE TEMP VIEW _e_view AS {self._text(connection, query)}".encode())
+        rows = cursor.execute(
+            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+            " WHERE attrelid = 'pg_temp._e_view'::regclass AND attnum > 0 ORDER BY attnum"
+        ).fetchall()
+        cursor.execute(f"DROP VIEW {sql.quoted_table(probe)}".encode())
+        old = [(column.name, column.type) for column in before.columns]
+        return [tuple(row) for row in rows][: len(old)] == old
+
+
+def _keywords(url: sa.URL) -> dict[str, Any]:
+    given = {
+        "host": url.host or None,
+        "port": url.port,
+        "user": url.username or None,
+        "password": None if url.password is None else str(url.password) or None,
+        "dbname": url.database or None,
+    }
+    defaults = {"connect_timeout": CONNECT_S, "application_name": "engine", "keepalives_idle": 30}
+    options = {key: value for key, value in url.query.items() if isinstance(value, str)}
+    return {**defaults, **{key: value for key, value in given.items() if value is not None}, **options}
+
+
+_SAYS: list[tuple[str, str, str]] = [
+    # what libpq says, what it means, what to do
+    ("password authentication failed", "refuses the password of this user", "check user and password"),
+    ("no password supplied", "asks for a password", "put the password into the URL: scheme://user:password@host/database"),
+    ("does not exist", "has no such database or user", "check the database's name and the user's in the URL, or create it"),
+    ("Connection refused", "cannot be reached: nothing listens there", "start the server, or check host and port"),
+    ("No such file or directory", "cannot be reached: there is no such socket", "start the server, or check host and port"),
+    ("resolve host", "cannot be reached: the host's name is unknown", "check the host's name"),
+    ("could not translate host name", "cannot be reached: the host's name is unknown", "check the host's name"),
+    ("timeout", "cannot be reached: it does not answer", "check host, port and firewall"),
+    ("too many", "has no connection left", "close other connections, or raise max_connections"),
+]
+
+
+def _cannot_connect(error: psycopg.Error, url: sa.URL) -> StorageError:
+    text, location = scrub(str(error), secrets_of(url)), masked_url(url)
+    last = text.strip().rpartition("FATAL: ")[2].strip()
+    for words, meaning, hint in _SAYS:
+        if words in text:
+            return StorageError(f"the server at {location} {meaning} ({last})", location=location, hint=hint)
+    return StorageError(f"the server at {location} cannot be used: {last}", location=location, hint="check the URL")
+
+
+def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:
+    text, values, _ = sql.compiled(query, _SQL_DIALECT())
+    return text, values
+
+
+_SQL_DIALECT: Any = sqlalchemy_psycopg.dialect
+
+
+def _lock_key(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _holder(control: psycopg.Connection[Any], key: int) -> str:
+    row = control.execute(
+        "SELECT a.pid, a.application_name, a.usename, a.client_addr, a.xact_start FROM pg_locks l"
+        " JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
+        " AND l.classid = ((%(key)s::bigint >> 32) & 4294967295)::oid AND l.objid = (%(key)s::bigint & 4294967295)::oid",
+        {"key": key},
+    ).fetchone()
+    if row is None:
+        return "a run that has just ended"
+    pid, program, user, address, since = row
+    return f"server process {pid} ({program or 'unknown program'}) of {user} at {address or 'this machine'} since {since:%H:%M:%S}"
+
+
+def _column_type(field: pa.Field, there: dict[str, str]) -> str:
+    if pa.types.is_null(field.type) and field.name in there:
+        return there[field.name]
+    return sql_type("postgresql", field.name, field.type)
+
+
+def _first(cursor: Any, query: str) -> tuple[Any, ...]:
+    cursor.execute(query)
+    return tuple(cursor.fetchone())
+
+
+def _largest_scale(cursor: Any, text: str, count: int, name: str) -> int:
+    names = ", ".join(f"_{i}" for i in range(count))
+    return int(_first(cursor, f"SELECT coalesce(max(scale({name})), 0)::int8 FROM ({text}) AS _e_rows({names})")[0])
+
+
+def _bare(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([pa.field(field.name, field.type) for field in schema])
+
+
+def _drained(
+    connection: Link, reader: Any, cursor: Any, batches: pa.RecordBatchReader, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    schema, clean = _bare(batches.schema), False
+    try:
+        for batch in batches:
+            for start in range(0, batch.num_rows, batch_rows):
+                part = batch.slice(start, batch_rows)
+                yield pa.record_batch(part.columns, schema=schema)
+        cursor.execute("COMMIT")
+        clean = True
+    finally:
+        with suppress(adbc_driver_manager.Error):
+            batches.close()
+            cursor.close()
+            connection.give_back(reader, clean=clean)

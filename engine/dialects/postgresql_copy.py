@@ -1,0 +1,196 @@
+"""Rows into and out of PostgreSQL in bulk: Arrow -> pgpq -> COPY, and COPY -> ADBC -> Arrow.
+
+What pgpq has no encoder for is converted first, where that changes no value. What ADBC gives only as text is asked for in
+another form: a numeric of up to 18 digits as a scaled integer, which is rebuilt as a decimal without parsing; longer ones as
+text, cast to decimal; everything else that Arrow does not know as text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pgpq
+import pyarrow as pa
+
+from engine.dialects.sql import quoted
+from engine.dialects.streams import rechunked
+from engine.dialects.types import arrow_type, decoded, is_list, plain_type
+from engine.errors import LoadError, SaveError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import psycopg
+
+COPY_ROWS = 16_384
+"""Rows encoded at a time: about 2 MB of a common table."""
+
+SCALED_DIGITS = 18
+"""A numeric of up to so many digits fits a bigint when scaled."""
+
+_NUMERIC = 1700
+_NATIVE = frozenset(
+    # bool bytea int8 int2 int4 text float4 float8 bpchar varchar date time timestamp timestamptz interval, and arrays
+    [16, 17, 20, 21, 23, 25, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186]
+    + [1000, 1001, 1005, 1007, 1016, 1009, 1014, 1015, 1021, 1022, 1115, 1182, 1183, 1185]
+)
+
+
+def encodable(schema: pa.Schema) -> pa.Schema:
+    """Return the schema that pgpq has an encoder for, and in which every value of ``schema`` stays what it is."""
+    return pa.schema([pa.field(field.name, _encodable(field.name, field.type)) for field in schema])
+
+
+def _encodable(name: str, type: pa.DataType) -> pa.DataType:
+    if isinstance(type, pa.BaseExtensionType):
+        type = type.storage_type
+    type = plain_type(type)
+    if pa.types.is_null(type):
+        return pa.string()  # NULL is encoded alike for every type
+    if pa.types.is_date64(type):
+        return pa.date32()
+    if pa.types.is_timestamp(type):
+        return pa.timestamp("us", type.tz)
+    if pa.types.is_time(type):
+        return pa.time64("us")
+    if pa.types.is_duration(type):
+        return pa.duration("us")
+    if is_list(type):
+        return pa.list_(_encodable(name, type.value_type))
+    if pa.types.is_decimal256(type):
+        raise SaveError(f"column {name!r} of type {type} has more than 38 digits", hint="cast it to text")
+    return type
+
+
+def copy_in(cursor: psycopg.Cursor[Any], table: str, rows: pa.RecordBatchReader, *, freeze: bool) -> int:
+    """Load a stream into a table by one binary COPY; return how many rows it had."""
+    schema = encodable(rows.schema)
+    columns = ", ".join(quoted(name) for name in schema.names)
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
+    options = "FORMAT binary, FREEZE" if freeze else "FORMAT binary"
+    count = 0
+    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN ({options})".encode()) as copy:
+        copy.write(encoder.write_header())
+        for batch in rechunked(decoded(rows, schema), schema, COPY_ROWS):
+            _refuse_unencodable(batch)
+            count += batch.num_rows
+            copy.write(encoder.write_batch(batch))
+        copy.write(encoder.finish())
+    return count
+
+
+def _refuse_unencodable(batch: pa.RecordBatch) -> None:
+    """Refuse text that PostgreSQL cannot hold, by column: the server would name only the COPY."""
+    for field, column in zip(batch.schema, batch.columns, strict=True):
+        if pa.types.is_string(field.type) and column.null_count < len(column):
+            data = column.buffers()[2]
+            if data is not None and b"\0" in memoryview(data):
+                rows = [i for i, value in enumerate(column.to_pylist()) if value is not None and "\0" in value]
+                if rows:
+                    raise SaveError(
+                        f"column {field.name!r} holds a NUL character (row {rows[0]} of its batch), which PostgreSQL"
+                        " cannot store in text",
+                        hint="remove it in the dataflow, or save the column as bytes",
+                    )
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one column of a query is asked for, and made again from what comes back."""
+
+    name: str
+    expression: str
+    type: pa.DataType | None = None
+    rebuild: Callable[[pa.Array, pa.DataType], pa.Array] | None = None
+
+
+def reading_plan(description: Sequence[psycopg.Column], scale_of: Callable[[str], int]) -> list[Column] | None:
+    """Say how each column is to be read; None when the query can be run as it stands.
+
+    Args:
+        description: The query's columns, as the server describes them.
+        scale_of: Gives the largest scale in an unconstrained numeric column, by its name in ``_e_rows``.
+    """
+    made = [_column(f"_{i}", column, scale_of) for i, column in enumerate(description)]
+    return made if any(column.type is not None for column in made) else None
+
+
+def _column(name: str, column: psycopg.Column, scale_of: Callable[[str], int]) -> Column:
+    if column.type_code == _NUMERIC:
+        scale = column.scale if column.precision is not None else scale_of(name)
+        scale = scale or 0
+        if column.precision is not None and column.precision <= SCALED_DIGITS and 0 <= scale <= column.precision:
+            scaled = f"({name} * 1e{scale}::numeric)::int8"
+            return Column(column.name, scaled, pa.decimal128(column.precision, scale), _from_scaled)
+        digits = min(column.precision or 38, 38)
+        return Column(column.name, f"{name}::text", pa.decimal128(max(digits, scale, 1), max(scale, 0)), _from_text)
+    if column.type_code in _NATIVE:
+        return Column(column.name, name)
+    return Column(column.name, f"{name}::text", pa.string(), None)
+
+
+def wrapped(query: str, columns: Sequence[Column]) -> str:
+    """Return the query whose columns come back as planned; its own columns are renamed, so that any name will do."""
+    names = ", ".join(f"_{i}" for i in range(len(columns)))
+    picked = ", ".join(f"{column.expression} AS _{i}" for i, column in enumerate(columns))
+    return f"SELECT {picked} FROM ({query}) AS _e_rows({names})"
+
+
+def rebuilt(batches: pa.RecordBatchReader, columns: Sequence[Column], batch_rows: int) -> pa.RecordBatchReader:
+    """Return the stream with the columns and types that were asked for."""
+    schema = pa.schema(
+        [pa.field(column.name, column.type or plain) for column, plain in zip(columns, batches.schema.types, strict=True)]
+    )
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            arrays = [
+                array if column.rebuild is None or column.type is None else _rebuild(array, column)
+                for array, column in zip(batch.columns, columns, strict=True)
+            ]
+            yield pa.record_batch([a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, rechunked(stream(), schema, batch_rows))
+
+
+def _rebuild(array: pa.Array, column: Column) -> pa.Array:
+    assert column.rebuild is not None  # noqa: S101 - for the type checker: the caller has looked
+    try:
+        return column.rebuild(array, column.type)
+    except pa.ArrowInvalid as error:
+        raise LoadError(
+            f"column {column.name!r} cannot be read exactly as {column.type}: {error}",
+            hint=f"cast it in the query, for instance {column.name}::double precision or ::text",
+        ) from error
+
+
+def _from_scaled(array: pa.Array, type: pa.DataType) -> pa.Array:
+    """Read scaled integers as decimals: the value is the same number, its sign carried into the upper half."""
+    low = np.asarray(array.fill_null(0) if array.null_count else array, dtype=np.int64)
+    both = np.empty((len(array), 2), dtype=np.int64)
+    both[:, 0], both[:, 1] = low, low >> 63
+    validity = None
+    if array.null_count:
+        bits = np.packbits(np.asarray(array.is_valid()), bitorder="little")
+        validity = pa.py_buffer(bits.tobytes())
+    return pa.Array.from_buffers(type, len(array), [validity, pa.py_buffer(both.tobytes())])
+
+
+def _from_text(array: pa.Array, type: pa.DataType) -> pa.Array:
+    return array.cast(pa.string()).cast(type)
+
+
+def arrow_schema(description: Sequence[psycopg.Column]) -> pa.Schema:
+    """Return the Arrow schema of a query's columns as nearly as its description says; for comparing and recording."""
+    fields = []
+    for column in description:
+        base = column.type_display.partition("(")[0]
+        spelt = {"varchar": "text", "bpchar": "text", "bool": "boolean", "int2": "smallint", "int4": "integer",
+                 "int8": "bigint", "float4": "real", "float8": "double precision", "timestamp": "timestamp without time zone",
+                 "timestamptz": "timestamp with time zone", "time": "time without time zone"}.get(base, base)  # fmt: skip
+        if base == "numeric" and column.precision is not None:
+            spelt = f"numeric({column.precision},{column.scale})"
+        fields.append(pa.field(column.name, arrow_type("postgresql", spelt) or pa.string()))
+    return pa.schema(fields)
