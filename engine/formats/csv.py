@@ -73,7 +73,7 @@ class CSV(Format):
                     quoted_strings_can_be_null=False,
                 ),
             )
-        except (pa.ArrowException, KeyError) as error:
+        except (pa.ArrowException, KeyError, OSError) as error:
             raise LoadError(f"{path} cannot be read as CSV: {error}", location=str(path)) from error
         return table.to_reader()
 

@@ -85,7 +85,7 @@ class JSON(Format):
             if opening == b"[":
                 return pa.Table.from_pylist(json.loads(path.read_bytes())).to_reader()
             return pyarrow.json.read_json(path).to_reader()
-        except (pa.ArrowException, ValueError, AttributeError) as error:
+        except (pa.ArrowException, ValueError, AttributeError, OSError) as error:
             raise LoadError(f"{path} cannot be read as rows of JSON: {error}", location=str(path)) from error
 
     def write_arrow(self, batches: pa.RecordBatchReader, path: Path, **options: Any) -> None:

@@ -37,7 +37,7 @@ class Parquet(Format):
         try:
             with pyarrow.parquet.ParquetFile(path) as file:
                 schema = file.schema_arrow
-        except pa.ArrowException as error:
+        except (pa.ArrowException, OSError) as error:
             raise LoadError(f"{path} cannot be read as parquet: {error}", location=str(path)) from error
         for name in columns or ():
             if name not in schema.names:

@@ -6,7 +6,7 @@ Theory of operation. What numpy holds exactly stays numpy; the rest takes the na
 Arrow                        pandas
 ===========================  =================================================
 integers, booleans           numpy; with NULLs ``Int64`` …, ``boolean``
-floats                       numpy, NULL is NaN; with both NaN and NULL ``ArrowDtype``
+floats                       numpy, NULL is NaN; where there are NaNs ``ArrowDtype``
 text                         ``str``
 timestamps, durations        numpy with their unit; with a zone ``datetime64[unit, zone]``
 dictionaries of text         ``category``
@@ -169,8 +169,9 @@ def _from_arrow(column: pa.ChunkedArray) -> pd.Series[Any]:
     type_ = column.type
     if pa.types.is_dictionary(type_):
         if _is_text(type_.value_type):
-            categories: pd.Series[Any] = column.unify_dictionaries().to_pandas()
-            return categories
+            texts: pd.Series[Any] = column.unify_dictionaries().to_pandas()
+            categories: Any = texts.cat.categories.astype(_TEXT)
+            return texts.cat.rename_categories(categories)
         column, type_ = column.cast(type_.value_type), type_.value_type
     dtype = _exact_dtype(column)
     series: pd.Series[Any] = column.to_pandas(types_mapper=None if dtype is None else {type_: dtype}.get)
@@ -187,8 +188,7 @@ def _exact_dtype(column: pa.ChunkedArray) -> Any:
     if type_ in _NULLABLE:
         return _NULLABLE[type_] if column.null_count else None
     if pa.types.is_floating(type_):
-        has_both = column.null_count and pc.any(pc.is_nan(column)).as_py()
-        return pd.ArrowDtype(type_) if has_both else None
+        return pd.ArrowDtype(type_) if pc.any(pc.is_nan(column)).as_py() else None
     if pa.types.is_timestamp(type_) or pa.types.is_duration(type_):
         return None
     return pd.ArrowDtype(type_)
