@@ -103,7 +103,8 @@ class ParameterizeExtractColumns(Expander):
             filled = _filled(self, node, run.input_mapping, definition)
             doc = documented(node.doc, filled.bindings, node.name)
             frame = replace(filled, name=f"{node.name}__{number}", doc=doc, refined=True)
-            made += [frame, *columns_of(frame, dict.fromkeys(run.outputs, ""), self, definition.function)]
+            columns = [(column, "") for column in run.outputs]
+            made += [frame, *columns_of(frame, columns, self, definition.function)]
         return made
 
 

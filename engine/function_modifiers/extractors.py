@@ -76,14 +76,14 @@ class ExtractColumns(Transformer):
     """Makes a node of each of these columns of a frame.
 
     Attributes:
-        columns: By the name of a column, what it means; the function's docstring says it where that is empty.
+        columns: The name of each column and what it means; the function's docstring says it where that is empty.
         fill_with: The value of a column that is missing; without it that is an error.
         odd: What was given and is no column.
     """
 
     label: ClassVar[str] = "@extract_columns"
 
-    columns: Mapping[str, str]
+    columns: tuple[tuple[str, str], ...]
     fill_with: Any = None
     odd: tuple[Any, ...] = ()
 
@@ -235,7 +235,7 @@ def extract_columns(*columns: str | tuple[str, str], fill_with: Any = None) -> E
         fill_with: The value of a column that is missing; without it a missing column is an error when it runs.
     """
     odd = tuple(c for c in columns if not isinstance(c, str) and not _is_described(c))
-    named = dict((c, "") if isinstance(c, str) else c for c in columns if c not in odd)
+    named = tuple((c, "") if isinstance(c, str) else c for c in columns if isinstance(c, str) or _is_described(c))
     return ExtractColumns(named, fill_with, odd)
 
 
@@ -266,13 +266,17 @@ def unpack_fields(*fields: str) -> UnpackFields:
 
 
 def columns_of(
-    frame: Node, columns: Mapping[str, str], modifier: Modifier, function: Callable[..., Any], fill_with: Any = None
+    frame: Node,
+    columns: Iterable[tuple[str, str]],
+    modifier: Modifier,
+    function: Callable[..., Any],
+    fill_with: Any = None,
 ) -> list[Node]:
     """Return a node per column of the frame that a node gives.
 
     Args:
         frame: The node of the frame.
-        columns: By the name of a column, what it means.
+        columns: The name of each column and what it means; empty: what the frame means.
         modifier: Who asks, for messages.
         function: Whose node it is, for messages.
         fill_with: The value of a column that is missing.
@@ -290,7 +294,7 @@ def columns_of(
     common: dict[str, Binding] = {"frame": Source(frame.name), "node": Value(frame.name), "fill_with": Value(fill_with)}
     return [
         _part(replace(frame, doc=doc or frame.doc), name, type_, extract_column, {"column": Value(name), **common})
-        for name, doc in columns.items()
+        for name, doc in columns
     ]
 
 

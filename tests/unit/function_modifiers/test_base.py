@@ -10,6 +10,7 @@ import types
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import polars as pl
 import pytest
 
 from engine.ad_hoc_utils import module_from_source
@@ -18,6 +19,7 @@ from engine.errors import AnnotationError, DefinitionError, DuplicateNodeError, 
 from engine.function_modifiers import (
     base,
     config,
+    extract_columns,
     extract_fields,
     hamilton_exclude,
     inject,
@@ -138,7 +140,11 @@ def test_two_nodes_of_one_name_are_refused() -> None:
     def g() -> tuple[int, int]:
         return 1, 2
 
-    for function, name in ((f, "'f'"), (g, "'a'")):
+    @extract_columns("c", "c")
+    def h() -> pl.DataFrame:
+        return pl.DataFrame()
+
+    for function, name in ((f, "'f'"), (g, "'a'"), (h, "'c'")):
         with pytest.raises(DuplicateNodeError, match=name):
             nodes_of(function)
 

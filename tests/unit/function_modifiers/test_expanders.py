@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import collections.abc as cabc
+import collections.abc as cabc  # noqa: TC003 - annotations of node functions are read at run time
 import inspect
 from typing import TYPE_CHECKING, Any
 
