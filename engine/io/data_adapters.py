@@ -150,7 +150,10 @@ class DataSaver(AdapterCommon):
 def _options(cls: type[AdapterCommon]) -> list[tuple[dataclasses.Field[Any], Any]]:
     if not dataclasses.is_dataclass(cls):
         return []
-    hints = typing.get_type_hints(cls)
+    try:
+        hints = typing.get_type_hints(cls)
+    except NameError:  # a type imported for type checkers only: the option's name is what counts
+        hints = {}
     return [(f, hints.get(f.name, Any)) for f in dataclasses.fields(cls) if f.init]
 
 

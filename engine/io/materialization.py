@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.bindings import Configuration, Group, Source, Value
-from engine.errors import RequestError, did_you_mean
+from engine.errors import RequestError, UnknownAdapterError, did_you_mean
 from engine.io.lookup import loader_names, saver_names
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _Loaders:
         return LoadRequest("query", target, as_bindings({k: v for k, v in options.items() if v is not None}))
 
     def __getattr__(self, name: str) -> Callable[..., LoadRequest]:
-        _check(name, loader_names(name), "loader", "from_")
+        _check(name, loader_names, "loader", "from_")
 
         def request(target: str, **options: Any) -> LoadRequest:
             return LoadRequest(name, target, as_bindings(options))
@@ -145,7 +145,7 @@ class _Savers:
         return _save_request("table", id, dependencies, combine, options)
 
     def __getattr__(self, name: str) -> Callable[..., SaveRequest]:
-        _check(name, saver_names(name), "saver", "to")
+        _check(name, saver_names, "saver", "to")
 
         def request(id: str, dependencies: Sequence[Any], combine: Any = None, **options: Any) -> SaveRequest:
             return _save_request(name, id, dependencies, combine, options)
@@ -170,14 +170,15 @@ def _save_request(
     return SaveRequest(saver, id_, names, as_bindings(options), combine)
 
 
-def _check(name: str, names: Iterable[str], kind: str, face: str) -> None:
-    known = set(names)
+def _check(name: str, names_of: Callable[[str], Iterable[str]], kind: str, face: str) -> None:
+    if name.startswith("_"):  # Python's own protocols ask for such names
+        raise AttributeError(name)
+    known = set(names_of(name))
     if name in known:
         return
     near = did_you_mean(name, known)
     hint = f"did you mean {face}.{near[0]}?" if near else f"there are: {', '.join(sorted(known))}"
-    message = f"there is no {kind} named {name!r} ({face}.{name}); {hint}"
-    raise AttributeError(message)
+    raise UnknownAdapterError(f"there is no {kind} named {name!r}", hint=hint)
 
 
 from_ = _Loaders()

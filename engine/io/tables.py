@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import TableName, Write, WriteMode
-from engine.errors import LoadError, OptionError, SaveError
+from engine.errors import LoadError, OptionError, SaveError, did_you_mean
 from engine.frames import library_of, library_of_type
 from engine.io.data_adapters import DataLoader, DataSaver, TableSource, TableTarget
 from engine.io.session import current_saving, current_session
@@ -165,7 +165,12 @@ class TableSaver(_FrameAdapter, DataSaver):
         try:
             mode = WriteMode(self.mode)
         except ValueError:
-            raise OptionError.unknown(str(self.mode), f"to.table(table={self.table!r}), mode=", WriteMode) from None
+            modes = [mode.value for mode in WriteMode]
+            near = did_you_mean(str(self.mode), modes)
+            raise OptionError(
+                f"to.table(table={self.table!r}) has no mode {self.mode!r}",
+                hint=f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(modes)}",
+            ) from None
         if (mode in {WriteMode.UPSERT, WriteMode.DELETE_INSERT}) != bool(self.keys):
             raise OptionError(
                 f"to.table(table={self.table!r}, mode={mode.value!r}) {'takes no' if self.keys else 'needs'} keys=",
