@@ -12,15 +12,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sqlite3
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from engine.dialects.secrets import masked_url, parse_url, scrub, secrets_of
 from engine.errors import MetadataError
 from engine.metadata.schema import SCHEMA
 
@@ -95,12 +97,13 @@ class Database:
         path: The file, on SQLite.
 
     Raises:
-        MetadataError: The URL is not one of the two.
+        RequestError: The URL cannot be read, or shows its password in the query string.
+        MetadataError: It is not one of the two.
     """
 
     def __init__(self, url: str, *, read_only: bool = False, migrating: bool = False) -> None:
         self._url = _parsed(url)
-        self.shown = self._url.render_as_string(hide_password=True)
+        self.shown = masked_url(self._url)
         self.dialect = self._url.get_backend_name()
         self.url = url
         self.read_only = read_only
@@ -129,27 +132,23 @@ class Database:
         Args:
             turn: The lock that writers take turns with (PostgreSQL; a SQLite file has one only).
         """
-        with self.errors(), self._engine.connect() as connection:
-            connection = connection.execution_options(is_writer=True)
-            with connection.begin():
-                if self.dialect == "postgresql":
-                    connection.execute(_set_statement(lock_key(turn)))
-                yield connection
+        engine = self._engine.execution_options(is_writer=True)
+        with self.errors(), engine.connect() as connection, connection.begin():
+            if self.dialect == "postgresql":
+                connection.execute(_set_statement(lock_key(turn)))
+            yield connection
 
-    @contextlib.contextmanager
-    def session(self) -> Iterator[sa.Connection]:
-        """Give a connection of its own outside any transaction, for locks that a session holds."""
+    def session(self) -> sa.Connection:
+        """Open a connection of its own outside any transaction, for locks that a session holds; the caller closes it."""
         with self.errors():
-            engine = self._postgresql(poolclass=NullPool, isolation_level="AUTOCOMMIT")
-            with engine.connect() as connection:
-                yield connection
+            return self._postgresql(poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
 
     @contextlib.contextmanager
     def errors(self) -> Iterator[None]:
         """Turn the errors of drivers inside the block into `MetadataError`, without any password."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError) as error:
             fault = self._translated(error)
         else:
             return
@@ -186,28 +185,21 @@ class Database:
 
     def _translated(self, error: Exception) -> MetadataError:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
-        text = " ".join(self._scrubbed(str(cause)).split())
+        text = " ".join(scrub(str(cause), secrets_of(self._url)).split())
         for sign, what, hint in _SIGNS:
-            if sign in text:
+            if re.search(sign, text):
                 return MetadataError(f"the metadata at {self.shown} {what}: {text}", hint=hint)
         return MetadataError(f"the metadata at {self.shown} cannot be used: {type(cause).__name__}: {text}")
-
-    def _scrubbed(self, text: str) -> str:
-        password = str(self._url.password or "")
-        for form in {password, quote(password, safe=""), quote_plus(password)}:
-            text = text.replace(form, "***") if len(form) >= 4 else text  # noqa: PLR2004 - shorter ones are in every text
-        return text
 
 
 _SIGNS = (
     ("lock timeout", "is in use", "wait until the runs and upgrades in progress have ended"),
     ("password authentication failed", "refuses the password", "check the password in the URL"),
     ("no password supplied", "asks for a password", "put the password into the URL or into the PGPASSWORD variable"),
-    ("does not exist", "has no such database or user", "create it, or check the URL"),
+    (r'(database|role) ".*" does not exist', "has no such database or user", "create it, or check the URL"),
     ("Connection refused", "cannot be reached", "start the server, or check host and port in the URL"),
     ("No such file or directory", "cannot be reached", "start the server, or check the path in the URL"),
-    ("resolve", "cannot be reached", "check the host in the URL"),
-    ("translate host name", "cannot be reached", "check the host in the URL"),
+    ("failed to resolve|translate host name", "cannot be reached", "check the host in the URL"),
     ("timeout", "does not answer in time", "check that the server is up and not overloaded"),
     ("permission denied", "may not be used by this user", "grant the user CREATE on the database, or use another URL"),
     ("Permission denied", "is in a folder that this user may not write to", "use another place for the metadata"),
@@ -221,37 +213,24 @@ _SIGNS = (
     ("database is locked", "is busy", "another process holds a long transaction on it; end it and try again"),
     ("disk is full", "has no room", "free some space and try again"),
 )
-"""What a driver's message contains → what is wrong, and what to do."""
+"""What a driver's message contains (a regular expression) → what is wrong, and what to do."""
 
 
 def _parsed(text: str) -> sa.URL:
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        url = None
-    if url is None:
-        raise MetadataError(
-            "the URL of the metadata cannot be read",
-            hint="write it as sqlite:///path/to/metadata.db or postgresql://user@host/database",
-        )
-    if "password" in url.query:
-        raise MetadataError(
-            "the URL of the metadata has its password among its options",
-            hint="write it as postgresql://user:password@host/database",
-        )
+    url = parse_url(text)
     backend = url.get_backend_name()
     if backend == "sqlite" and (url.database or ":memory:") != ":memory:":
         return url
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     raise MetadataError(
-        f"metadata cannot live in {url.render_as_string(hide_password=True)}",
+        f"metadata cannot live in {masked_url(url)}",
         hint="use a SQLite file (sqlite:///path/to/metadata.db) or a PostgreSQL database",
     )
 
 
 def _set_statement(key: int | None = None) -> sa.Select[Any]:
-    parts = [sa.func.set_config(name, value, True) for name, value in _SETTINGS.items()]
+    parts = [sa.func.set_config(name, value, sa.true()) for name, value in _SETTINGS.items()]
     return sa.select(*parts, *([] if key is None else [sa.func.pg_advisory_xact_lock(sa.literal(key, sa.BigInteger))]))
 
 

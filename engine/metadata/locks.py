@@ -14,7 +14,7 @@ import contextlib
 import fcntl
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -98,13 +98,12 @@ def _hold_file(path: Path, run_id: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _hold_on_server(database: Database, run_id: str) -> Iterator[None]:
     upgrade, own = lock_key("upgrade"), lock_key("run", run_id)
-    with database.session() as connection:
-        connection.execute(
-            sa.text("SELECT pg_advisory_lock_shared(:upgrade), pg_advisory_lock(:own)"),
-            {"upgrade": upgrade, "own": own},
-        )
-        driver = connection.connection.driver_connection
-        descriptor = driver.fileno() if driver is not None else -1
+    statement = sa.text("SELECT pg_advisory_lock_shared(:upgrade), pg_advisory_lock(:own)")
+    with contextlib.closing(database.session()) as connection:
+        with database.errors():
+            connection.execute(statement, {"upgrade": upgrade, "own": own})
+        driver: Any = connection.connection.driver_connection
+        descriptor = driver.fileno()
         _HELD.add(descriptor)
         try:
             yield

@@ -1,8 +1,8 @@
 """Schema: the metadata's tables in SQLAlchemy Core; the migrations are compared with this.
 
-Keys of things that happen (runs, node runs, versions, invalidations) are UUIDv7 text, so that they sort by time; keys of
-things that *are* (nodes, node versions, datasets) are UUIDv5 text of their natural key (`identity`), so that two
-processes, or a replay into another database, give one thing one key without asking.
+Keys of what happens (runs, node runs, versions, invalidations) are UUIDv7 text, so that they sort by time; keys of what
+*is* (nodes, node versions, datasets) are UUIDv5 text of its natural key (`identity`), so that two processes, or a replay
+into another database, give one thing one key without asking.
 
 A change here needs a new revision in ``migrations/versions`` and the new number in `HEAD`.
 """
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+
+from engine.dialects.secrets import scrub
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -30,6 +32,9 @@ APPLICATION_ID = 0x454E474D
 
 MAX_TEXT_BYTES = 64 * 1024
 """Longer texts (tracebacks, SQL, sources) are cut, so that the size of the metadata is bounded."""
+
+DONE = ("success", "unchanged", "failed", "aborted")
+"""States of a node run that did something, or tried to."""
 
 _IDENTITIES = uuid.uuid5(uuid.NAMESPACE_URL, "https://materialization-engine/metadata")
 
@@ -72,19 +77,21 @@ def storable(value: Any) -> Any:
     return value
 
 
-class _Moment(sa.TypeDecorator[dt.datetime]):
+class Moment(sa.TypeDecorator[dt.datetime]):
     """An aware time in UTC; SQLite holds it as text in ISO order, without zone."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Turn an aware time into UTC."""
         if value is None:
             return None
         moment = value.astimezone(dt.UTC)
         return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
 
     def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        """Make the time aware again."""
         if value is None:
             return None
         return value.replace(tzinfo=dt.UTC) if dialect.name == "sqlite" else value.astimezone(dt.UTC)
@@ -99,6 +106,15 @@ class _Words(sa.TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         del dialect
         return None if value is None else storable_text(value)
+
+
+class _Message(_Words):
+    """Text in which somebody else may have put a password: a command, an error, a query."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return super().process_bind_param(None if value is None else scrub(value), dialect)
 
 
 class _Structure(sa.TypeDecorator[Any]):
@@ -140,6 +156,11 @@ def _node_run_child() -> sa.Column[Any]:
     return _key("node_run_id", sa.ForeignKey("node_run.node_run_id", ondelete="CASCADE"))
 
 
+def _partial_index(name: str, *columns: str, where: str, unique: bool = False) -> sa.Index:
+    condition = sa.text(where)
+    return sa.Index(name, *columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+
+
 package_set = sa.Table(
     "package_set",
     metadata,
@@ -160,30 +181,30 @@ run = sa.Table(
     metadata,
     _key("run_id"),
     _column("parent_run_id", sa.ForeignKey("run.run_id"), null=True),
-    _column("epoch", of=sa.BigInteger),
+    _column("epoch", of=sa.BigInteger, null=True),
     _column("project"),
     _column("environment", server_default="default"),
     _column("mode"),
     _column("state"),
-    _column("started_at", of=_Moment),
-    _column("ended_at", of=_Moment, null=True),
-    _column("heartbeat_at", of=_Moment, null=True),
+    _column("started_at", of=Moment),
+    _column("ended_at", of=Moment, null=True),
+    _column("heartbeat_at", of=Moment, null=True),
     _column("user_name"),
     _column("host"),
     _column("boot_id", null=True),
     _column("pid", of=sa.Integer),
     _column("process_start_ticks", of=sa.BigInteger, null=True),
-    _column("command", of=_Words, null=True),
+    _column("command", of=_Message, null=True),
     _column("git_commit", null=True),
     _column("git_branch", of=_Words, null=True),
     _column("git_dirty", of=sa.Boolean, null=True),
     _column("package_set_hash", sa.ForeignKey("package_set.package_set_hash"), null=True),
     _column("graph_hash", null=True),
-    _column("selection", of=_Words, null=True),
+    _column("selection", of=_Message, null=True),
     _column("outputs_built", of=sa.Integer, null=True),
     _column("outputs_fresh", of=sa.Integer, null=True),
     _column("outputs_failed", of=sa.Integer, null=True),
-    _column("error", of=_Words, null=True),
+    _column("error", of=_Message, null=True),
     sa.UniqueConstraint("epoch"),
     sa.Index(None, "project", "started_at"),
     sa.Index(None, "state"),
@@ -206,8 +227,8 @@ node = sa.Table(
     _column("name"),
     _column("kind"),
     _column("current_node_version_id", null=True),
-    _column("created_at", of=_Moment),
-    _column("retired_at", of=_Moment, null=True),
+    _column("created_at", of=Moment),
+    _column("retired_at", of=Moment, null=True),
     sa.UniqueConstraint("project", "name"),
 )
 code_unit = sa.Table(
@@ -220,7 +241,7 @@ code_unit = sa.Table(
     _column("source", of=_Words, null=True),
     _column("file_path", of=_Words, null=True),
     _column("line", of=sa.Integer, null=True),
-    _column("first_seen_at", of=_Moment),
+    _column("first_seen_at", of=Moment),
 )
 node_version = sa.Table(
     "node_version",
@@ -234,7 +255,7 @@ node_version = sa.Table(
     _column("doc", of=_Words, null=True),
     _column("tags_json", of=_Structure, null=True),
     _column("first_seen_run_id", sa.ForeignKey("run.run_id"), null=True),
-    _column("created_at", of=_Moment),
+    _column("created_at", of=Moment),
     sa.UniqueConstraint("node_id", "scheme", "code_version"),
 )
 node_version_unit = sa.Table(
@@ -261,8 +282,8 @@ dataset = sa.Table(
     _column("is_external", of=sa.Boolean),
     _column("writer_node_id", sa.ForeignKey("node.node_id"), null=True),
     _column("mode", null=True),
-    _column("created_at", of=_Moment),
-    _column("retired_at", of=_Moment, null=True),
+    _column("created_at", of=Moment),
+    _column("retired_at", of=Moment, null=True),
     sa.UniqueConstraint("namespace", "name"),
     sa.Index(None, "writer_node_id"),
 )
@@ -287,21 +308,17 @@ node_run = sa.Table(
     _column("state"),
     _column("recipe_version", null=True),
     _column("commit_id", null=True),
-    _column("started_at", of=_Moment, null=True),
-    _column("ended_at", of=_Moment, null=True),
+    _column("started_at", of=Moment, null=True),
+    _column("ended_at", of=Moment, null=True),
     _column("duration_s", of=sa.Double, null=True),
     _column("rows", of=sa.BigInteger, null=True),
     _column("error_type", null=True),
-    _column("error_message", of=_Words, null=True),
-    _column("traceback", of=_Words, null=True),
+    _column("error_message", of=_Message, null=True),
+    _column("traceback", of=_Message, null=True),
     sa.UniqueConstraint("run_id", "node_id", "partition_key", "attempt"),
     sa.Index(None, "node_id", "started_at"),
-    sa.Index(
-        "ix_node_run_unsettled",
-        "run_id",
-        sqlite_where=sa.text("state = 'running'"),
-        postgresql_where=sa.text("state = 'running'"),
-    ),
+    _partial_index("ix_node_run_unsettled", "run_id", where="state = 'running'"),
+    _partial_index("ix_node_run_done", "node_id", "node_run_id", where=f"state IN {DONE}"),
 )
 node_run_edge = sa.Table(
     "node_run_edge",
@@ -341,20 +358,13 @@ dataset_version = sa.Table(
     _column("node_run_id", sa.ForeignKey("node_run.node_run_id"), null=True),
     _column("previous_version_id", null=True),
     _column("state"),
-    _column("committed_at", of=_Moment),
-    _column("verified_at", of=_Moment, null=True),
-    sa.UniqueConstraint("dataset_id", "partition_key", "token_kind", "seq"),
+    _column("committed_at", of=Moment),
+    _column("verified_at", of=Moment, null=True),
+    sa.Index(None, "dataset_id", "partition_key", "seq"),
     sa.Index(None, "dataset_id", "committed_at"),
     sa.Index(None, "dataset_id", "token"),
     sa.Index(None, "run_id"),
-    sa.Index(
-        "ix_dataset_version_live",
-        "dataset_id",
-        "partition_key",
-        unique=True,
-        sqlite_where=sa.text("state = 'live'"),
-        postgresql_where=sa.text("state = 'live'"),
-    ),
+    _partial_index("ix_dataset_version_live", "dataset_id", "partition_key", where="state = 'live'", unique=True),
 )
 node_run_input = sa.Table(
     "node_run_input",
@@ -363,7 +373,7 @@ node_run_input = sa.Table(
     _key("param_name"),
     _key("dataset_version_id", sa.ForeignKey("dataset_version.dataset_version_id")),
     _column("token"),
-    _column("query_text", of=_Words, null=True),
+    _column("query_text", of=_Message, null=True),
     _column("read_columns", of=_Words, null=True),
     _column("role", server_default="data"),
     sa.Index(None, "dataset_version_id"),
@@ -407,7 +417,7 @@ invalidation = sa.Table(
     _key("invalidation_id"),
     _column("dataset_id", sa.ForeignKey("dataset.dataset_id")),
     _partition(),
-    _column("requested_at", of=_Moment),
+    _column("requested_at", of=Moment),
     _column("requested_by"),
     _column("reason", of=_Words),
     _column("cleared_by_node_run_id", null=True),

@@ -2,7 +2,7 @@
 
 The views are public API: add columns at the end, never take one away. They are made anew by every upgrade, so that this
 file is the one place they are written down; a change here needs a new revision in ``migrations/versions``, whose
-``views`` is the `digest` of this file's SQL.
+``views`` is the `digest` of the SQL.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ _SECONDS = {
 }
 """Seconds between two times, in the words of each database."""
 
-_LATEST_TRACE = """SELECT max(newest.node_run_id) FROM node_run_output newest
-           WHERE newest.dataset_version_id = v.dataset_version_id"""
-"""The last node run that made the version ``v``, or found its content unchanged."""
+_FRAGMENTS = {
+    "trace": """(SELECT max(newest.node_run_id) FROM node_run_output newest
+                  WHERE newest.dataset_version_id = v.dataset_version_id)""",
+}
+"""What stands in braces below. ``trace``: the last node run that made the version ``v``, or found it unchanged."""
 
 VIEWS = {
     "output_writer": """
@@ -47,13 +49,13 @@ VIEWS = {
           JOIN node_run_input i ON i.node_run_id = o.node_run_id
           JOIN dataset_version iv ON iv.dataset_version_id = i.dataset_version_id
           JOIN dataset u ON u.dataset_id = iv.dataset_id""",
-    "lineage_edge": f"""
+    "lineage_edge": """
         SELECT DISTINCT n.project, n.name AS output, u.namespace AS input_namespace, u.name AS input_dataset,
                d.namespace AS output_namespace, d.name AS output_dataset,
                u.dataset_id AS input_dataset_id, d.dataset_id AS output_dataset_id
           FROM dataset_version v
           JOIN dataset d ON d.dataset_id = v.dataset_id
-          JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id AND o.node_run_id = ({_LATEST_TRACE})
+          JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id AND o.node_run_id = {trace}
           JOIN node_run nr ON nr.node_run_id = o.node_run_id
           JOIN node n ON n.node_id = nr.node_id
           JOIN node_run_input i ON i.node_run_id = o.node_run_id
@@ -90,21 +92,23 @@ VIEWS = {
           JOIN dataset d ON d.dataset_id = o.dataset_id""",
     "run_summary": """
         SELECT r.run_id, r.project, r.environment, r.mode, r.state, r.started_at, r.ended_at,
-               {seconds} AS duration_s, r.user_name, r.host, r.pid, r.command, r.git_commit, r.git_branch, r.git_dirty,
+               {duration} AS duration_s, r.user_name, r.host, r.pid, r.command, r.git_commit, r.git_branch, r.git_dirty,
                r.selection, r.outputs_built, r.outputs_fresh, r.outputs_failed, r.error, p.python_version,
                p.engine_version, r.package_set_hash, r.parent_run_id, r.epoch
           FROM run r
           LEFT JOIN package_set p ON p.package_set_hash = r.package_set_hash""",
-    "output_node": f"""
+    "output_node": """
         WITH RECURSIVE cone (dataset_version_id, saver_run_id, node_run_id) AS (
             SELECT v.dataset_version_id, o.node_run_id, o.node_run_id
               FROM dataset_version v
-              JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id AND o.node_run_id = ({_LATEST_TRACE})
+              JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id AND o.node_run_id = {trace}
              WHERE v.state = 'live'
             UNION
             SELECT cone.dataset_version_id, cone.saver_run_id, e.upstream_node_run_id
               FROM cone
               JOIN node_run_edge e ON e.node_run_id = cone.node_run_id
+              JOIN node_run u ON u.node_run_id = e.upstream_node_run_id
+              JOIN node un ON un.node_id = u.node_id AND un.kind <> 'saver'
         )
         SELECT n.project, s.name AS output, d.namespace, d.name AS dataset, n.name AS node, n.kind, nv.code_version,
                nv.completeness, nr.run_id, nr.node_version_id, n.current_node_version_id, n.node_id, cone.node_run_id,
@@ -117,13 +121,13 @@ VIEWS = {
           JOIN dataset_version v ON v.dataset_version_id = cone.dataset_version_id
           JOIN dataset d ON d.dataset_id = v.dataset_id
           LEFT JOIN node_version nv ON nv.node_version_id = nr.node_version_id""",
-    "stale_output": f"""
+    "stale_output": """
         SELECT n.project, n.name AS output, d.namespace, d.name AS dataset, v.partition_key,
                CASE WHEN u.is_external THEN 'source' ELSE 'upstream' END AS reason, u.name AS subject,
                i.token AS old_value, w.token AS new_value
           FROM dataset_version v
           JOIN dataset d ON d.dataset_id = v.dataset_id
-          JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id AND o.node_run_id = ({_LATEST_TRACE})
+          JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id AND o.node_run_id = {trace}
           JOIN node_run nr ON nr.node_run_id = o.node_run_id
           JOIN node n ON n.node_id = nr.node_id
           JOIN node_run_input i ON i.node_run_id = o.node_run_id
@@ -174,8 +178,9 @@ def create_statements(dialect: str) -> list[str]:
     Args:
         dialect: ``sqlite`` or ``postgresql``.
     """
-    seconds = _SECONDS[dialect].format(end="r.ended_at", start="r.started_at")
-    return [f"CREATE VIEW {name} AS {sql.replace('{seconds}', seconds).strip()}" for name, sql in VIEWS.items()]
+    duration = _SECONDS[dialect].format(end="r.ended_at", start="r.started_at")
+    fragments = {**_FRAGMENTS, "duration": duration}
+    return [f"CREATE VIEW {name} AS {sql.format_map(fragments).strip()}" for name, sql in VIEWS.items()]
 
 
 def drop_statements() -> list[str]:

@@ -9,7 +9,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-views = "662b4ff2261e81b7"
+views = "c044b2112db48401"
 """What ``engine.metadata.views.digest()`` gives when this revision is written."""
 
 _TYPES = {
@@ -30,12 +30,13 @@ CREATE TABLE package_version (
     name TEXT NOT NULL,
     version TEXT NOT NULL,
     CONSTRAINT pk_package_version PRIMARY KEY (package_set_hash, name),
-    CONSTRAINT fk_package_version_package_set_hash FOREIGN KEY(package_set_hash) REFERENCES package_set (package_set_hash)
+    CONSTRAINT fk_package_version_package_set_hash FOREIGN KEY(package_set_hash)
+        REFERENCES package_set (package_set_hash)
 );
 CREATE TABLE run (
     run_id TEXT NOT NULL,
     parent_run_id TEXT,
-    epoch BIGINT NOT NULL,
+    epoch BIGINT,
     project TEXT NOT NULL,
     environment TEXT DEFAULT 'default' NOT NULL,
     mode TEXT NOT NULL,
@@ -123,7 +124,8 @@ CREATE TABLE node_version_unit (
     unit_hash TEXT NOT NULL,
     ref_name TEXT NOT NULL,
     CONSTRAINT pk_node_version_unit PRIMARY KEY (node_version_id, unit_hash, ref_name),
-    CONSTRAINT fk_node_version_unit_node_version_id FOREIGN KEY(node_version_id) REFERENCES node_version (node_version_id),
+    CONSTRAINT fk_node_version_unit_node_version_id FOREIGN KEY(node_version_id)
+        REFERENCES node_version (node_version_id),
     CONSTRAINT fk_node_version_unit_unit_hash FOREIGN KEY(unit_hash) REFERENCES code_unit (unit_hash)
 );
 CREATE INDEX ix_node_version_unit_unit_hash ON node_version_unit (unit_hash);
@@ -159,6 +161,9 @@ CREATE TABLE node_run (
     CONSTRAINT fk_node_run_node_id FOREIGN KEY(node_id) REFERENCES node (node_id),
     CONSTRAINT fk_node_run_node_version_id FOREIGN KEY(node_version_id) REFERENCES node_version (node_version_id)
 );
+CREATE INDEX ix_node_run_done
+    ON node_run (node_id, node_run_id)
+    WHERE state IN ('success', 'unchanged', 'failed', 'aborted');
 CREATE INDEX ix_node_run_node_id_started_at ON node_run (node_id, started_at);
 CREATE INDEX ix_node_run_unsettled ON node_run (run_id) WHERE state = 'running';
 CREATE TABLE node_run_edge (
@@ -166,7 +171,8 @@ CREATE TABLE node_run_edge (
     upstream_node_run_id TEXT NOT NULL,
     param_name TEXT NOT NULL,
     CONSTRAINT pk_node_run_edge PRIMARY KEY (node_run_id, upstream_node_run_id, param_name),
-    CONSTRAINT fk_node_run_edge_node_run_id FOREIGN KEY(node_run_id) REFERENCES node_run (node_run_id) ON DELETE CASCADE
+    CONSTRAINT fk_node_run_edge_node_run_id FOREIGN KEY(node_run_id)
+        REFERENCES node_run (node_run_id) ON DELETE CASCADE
 );
 CREATE INDEX ix_node_run_edge_upstream_node_run_id ON node_run_edge (upstream_node_run_id);
 CREATE TABLE node_run_reason (
@@ -178,7 +184,8 @@ CREATE TABLE node_run_reason (
     new_value TEXT,
     root_node_run_id TEXT,
     CONSTRAINT pk_node_run_reason PRIMARY KEY (node_run_id, seq),
-    CONSTRAINT fk_node_run_reason_node_run_id FOREIGN KEY(node_run_id) REFERENCES node_run (node_run_id) ON DELETE CASCADE
+    CONSTRAINT fk_node_run_reason_node_run_id FOREIGN KEY(node_run_id)
+        REFERENCES node_run (node_run_id) ON DELETE CASCADE
 );
 CREATE TABLE check_result (
     node_run_id TEXT NOT NULL,
@@ -189,7 +196,8 @@ CREATE TABLE check_result (
     expected TEXT,
     observed TEXT,
     CONSTRAINT pk_check_result PRIMARY KEY (node_run_id, name),
-    CONSTRAINT fk_check_result_node_run_id FOREIGN KEY(node_run_id) REFERENCES node_run (node_run_id) ON DELETE CASCADE
+    CONSTRAINT fk_check_result_node_run_id FOREIGN KEY(node_run_id)
+        REFERENCES node_run (node_run_id) ON DELETE CASCADE
 )
 """
 """Node runs."""
@@ -238,12 +246,12 @@ CREATE TABLE dataset_version (
     committed_at {moment} NOT NULL,
     verified_at {moment},
     CONSTRAINT pk_dataset_version PRIMARY KEY (dataset_version_id),
-    CONSTRAINT uq_dataset_version_dataset_id_partition_key_token_kind_seq UNIQUE (dataset_id, partition_key, token_kind, seq),
     CONSTRAINT fk_dataset_version_dataset_id FOREIGN KEY(dataset_id) REFERENCES dataset (dataset_id),
     CONSTRAINT fk_dataset_version_run_id FOREIGN KEY(run_id) REFERENCES run (run_id),
     CONSTRAINT fk_dataset_version_node_run_id FOREIGN KEY(node_run_id) REFERENCES node_run (node_run_id)
 );
 CREATE INDEX ix_dataset_version_dataset_id_committed_at ON dataset_version (dataset_id, committed_at);
+CREATE INDEX ix_dataset_version_dataset_id_partition_key_seq ON dataset_version (dataset_id, partition_key, seq);
 CREATE INDEX ix_dataset_version_dataset_id_token ON dataset_version (dataset_id, token);
 CREATE UNIQUE INDEX ix_dataset_version_live ON dataset_version (dataset_id, partition_key) WHERE state = 'live';
 CREATE INDEX ix_dataset_version_run_id ON dataset_version (run_id);
@@ -272,8 +280,10 @@ CREATE TABLE node_run_input (
     read_columns TEXT,
     role TEXT DEFAULT 'data' NOT NULL,
     CONSTRAINT pk_node_run_input PRIMARY KEY (node_run_id, param_name, dataset_version_id),
-    CONSTRAINT fk_node_run_input_node_run_id FOREIGN KEY(node_run_id) REFERENCES node_run (node_run_id) ON DELETE CASCADE,
-    CONSTRAINT fk_node_run_input_dataset_version_id FOREIGN KEY(dataset_version_id) REFERENCES dataset_version (dataset_version_id)
+    CONSTRAINT fk_node_run_input_node_run_id FOREIGN KEY(node_run_id)
+        REFERENCES node_run (node_run_id) ON DELETE CASCADE,
+    CONSTRAINT fk_node_run_input_dataset_version_id FOREIGN KEY(dataset_version_id)
+        REFERENCES dataset_version (dataset_version_id)
 );
 CREATE INDEX ix_node_run_input_dataset_version_id ON node_run_input (dataset_version_id);
 CREATE TABLE node_run_output (
@@ -284,11 +294,14 @@ CREATE TABLE node_run_output (
     recipe_version TEXT NOT NULL,
     changed BOOLEAN NOT NULL,
     CONSTRAINT pk_node_run_output PRIMARY KEY (node_run_id, dataset_version_id),
-    CONSTRAINT fk_node_run_output_node_run_id FOREIGN KEY(node_run_id) REFERENCES node_run (node_run_id) ON DELETE CASCADE,
-    CONSTRAINT fk_node_run_output_dataset_version_id FOREIGN KEY(dataset_version_id) REFERENCES dataset_version (dataset_version_id),
+    CONSTRAINT fk_node_run_output_node_run_id FOREIGN KEY(node_run_id)
+        REFERENCES node_run (node_run_id) ON DELETE CASCADE,
+    CONSTRAINT fk_node_run_output_dataset_version_id FOREIGN KEY(dataset_version_id)
+        REFERENCES dataset_version (dataset_version_id),
     CONSTRAINT fk_node_run_output_dataset_id FOREIGN KEY(dataset_id) REFERENCES dataset (dataset_id)
 );
-CREATE INDEX ix_node_run_output_dataset_id_partition_key_recipe_version ON node_run_output (dataset_id, partition_key, recipe_version);
+CREATE INDEX ix_node_run_output_dataset_id_partition_key_recipe_version
+    ON node_run_output (dataset_id, partition_key, recipe_version);
 CREATE INDEX ix_node_run_output_dataset_version_id ON node_run_output (dataset_version_id);
 CREATE TABLE column_lineage (
     node_version_id TEXT NOT NULL,
@@ -298,7 +311,8 @@ CREATE TABLE column_lineage (
     input_field TEXT NOT NULL,
     transformation TEXT,
     CONSTRAINT pk_column_lineage PRIMARY KEY (node_version_id, output_dataset_id, output_field, input_dataset_id, input_field),
-    CONSTRAINT fk_column_lineage_node_version_id FOREIGN KEY(node_version_id) REFERENCES node_version (node_version_id),
+    CONSTRAINT fk_column_lineage_node_version_id FOREIGN KEY(node_version_id)
+        REFERENCES node_version (node_version_id),
     CONSTRAINT fk_column_lineage_output_dataset_id FOREIGN KEY(output_dataset_id) REFERENCES dataset (dataset_id),
     CONSTRAINT fk_column_lineage_input_dataset_id FOREIGN KEY(input_dataset_id) REFERENCES dataset (dataset_id)
 )
