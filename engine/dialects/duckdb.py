@@ -277,7 +277,7 @@ class DuckDB(Dialect):
         else:
             text, values = _compiled(rows)
             columns = ", ".join(_typed(field.name, untyped) for field in schema)
-            connection.active.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM ({text}) AS _e_rows", values)
+            connection.active.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM ({text}\n) AS _e_rows", values)
         (count,) = self.run(connection, f"SELECT count(*) FROM {name}")[0]
         found = self.tables(connection, [staging])[staging]
         return Staged(staging, schema, count, found.columns if found else ())

@@ -266,7 +266,7 @@ class PostgreSQL(Dialect):
         hashable = self._hashable(connection, {column.type_code for column in description})
         each = "hash_record_extended(_e_row, {})" if hashable else "hashtextextended(_e_row::text, {})"
         sums = ", ".join(f"coalesce(sum({each.format(seed)}), 0)::text" for seed in (0, 42))
-        found = ask(f"SELECT count(*), {sums} FROM ({text}) AS _e_row")
+        found = ask(f"SELECT count(*), {sums} FROM ({text}\n) AS _e_row")
         columns = [part for column in description for part in (column.name, column.type_display)]
         major = str(connection.control.info.server_version // 10_000)
         return f"postgresql-{major}:{sql.fold_values(*found, *columns)}"
@@ -289,7 +289,7 @@ class PostgreSQL(Dialect):
         return psycopg.ClientCursor(connection.control).mogrify(text.encode(), values)
 
     def _describe(self, connection: Link, text: str) -> list[psycopg.Column]:
-        cursor = connection.control.execute(f"SELECT * FROM ({text}) AS _e_rows LIMIT 0".encode())
+        cursor = connection.control.execute(f"SELECT * FROM ({text}\n) AS _e_rows LIMIT 0".encode())
         return list(cursor.description or ())
 
     # --- writing -----------------------------------------------------------------------------------------------------------
@@ -489,7 +489,7 @@ def _first(cursor: Any, query: str) -> tuple[Any, ...]:
 
 def _largest_scale(cursor: Any, text: str, count: int, name: str) -> int:
     names = ", ".join(f"_{i}" for i in range(count))
-    return int(_first(cursor, f"SELECT coalesce(max(scale({name})), 0)::int8 FROM ({text}) AS _e_rows({names})")[0])
+    return int(_first(cursor, f"SELECT coalesce(max(scale({name})), 0)::int8 FROM ({text}\n) AS _e_rows({names})")[0])
 
 
 def _bare(schema: pa.Schema) -> pa.Schema:

@@ -135,7 +135,7 @@ def wrapped(query: str, columns: Sequence[Column]) -> str:
     """Return the query whose columns come back as planned; its own columns are renamed, so that any name will do."""
     names = ", ".join(f"_{i}" for i in range(len(columns)))
     picked = ", ".join(f"{column.expression} AS _{i}" for i, column in enumerate(columns))
-    return f"SELECT {picked} FROM ({query}) AS _e_rows({names})"
+    return f"SELECT {picked} FROM ({query}\n) AS _e_rows({names})"
 
 
 def rebuilt(batches: pa.RecordBatchReader, columns: Sequence[Column], batch_rows: int) -> pa.RecordBatchReader:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from engine.dialects.base import Dialect, Intent, PhysicalTable, Query, Staged, Traits, Write
 
 _COMMIT_ID = re.compile(r"[\w.:-]{1,64}")
+_DEFINITION: Any = postgresql.dialect
 _KEYED = (WriteMode.UPSERT, WriteMode.DELETE_INSERT)
 
 
@@ -164,7 +166,7 @@ class _Save:
             )
         schema = self._schema()
         check_names(schema.names, self.dialect.traits, what=str(self.write.table))
-        text = sql.with_literals(self.rows, sa.dialects.postgresql.dialect(paramstyle="numeric_dollar"))
+        text = sql.with_literals(self.rows, _DEFINITION(paramstyle="numeric_dollar"))
         content = "view:" + fold(text, schema_text(schema))
         self._cut_off(head, before, content, fold(schema_text(schema)))
         stamp = self.dialect.publish_view(self.connection, self.rows, self.write, before, self.intent.commit_id)

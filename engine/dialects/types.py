@@ -197,6 +197,11 @@ def plain_type(type: pa.DataType) -> pa.DataType:
     return type
 
 
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with every type made plain."""
+    return pa.schema([pa.field(field.name, plain_type(field.type)) for field in schema])
+
+
 def schema_text(schema: pa.Schema) -> str:
     """Return what makes two schemas equal: names, order and plain types, whatever library wrote them."""
     return "\n".join(f"{field.name}\0{plain_type(field.type)}" for field in schema)
@@ -257,3 +262,24 @@ _SQLALCHEMY: list[tuple[Any, Any]] = [
     (pa.types.is_date, sa.Date),
     (pa.types.is_time, sa.Time),
 ]
+
+
+def generic_type(name: str, type: pa.DataType) -> Any:
+    """Return the SQLAlchemy type of a new column in a database without a dialect of its own.
+
+    Raises:
+        SaveError: There is no type that every database knows.
+    """
+    if pa.types.is_decimal(type):
+        return sa.Numeric(type.precision, type.scale)
+    if pa.types.is_uint64(type):
+        return sa.Numeric(20, 0)
+    if pa.types.is_timestamp(type):
+        return sa.DateTime(timezone=type.tz is not None)
+    for test, made in _SQLALCHEMY:
+        if test(type):
+            return made()
+    raise SaveError(
+        f"column {name!r} is of type {type}, which this database has no column for",
+        hint="convert the column in the dataflow",
+    )

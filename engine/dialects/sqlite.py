@@ -1,0 +1,457 @@
+"""SQLite, through Python's own sqlite3 and nothing else.
+
+Theory of operation. A save is one ``BEGIN IMMEDIATE`` transaction, which locks the file against other writers. Streams are
+read over connections of their own, each one snapshot. Only one copy of the SQLite library may touch a file in one process:
+another one (ADBC brings its own) drops the first one's POSIX locks when it closes the file, and commits are lost.
+
+SQLite has no comments: the stamp of a table is a comment inside its stored definition. Replacing a table makes it anew,
+with a new stamp, from the same definition where the columns are the same, and with its indexes and triggers.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+from sqlalchemy.dialects import sqlite as sqlalchemy_sqlite
+
+from engine.dialects import sql
+from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.row_hash import hash_rows
+from engine.dialects.secrets import masked_url
+from engine.dialects.sqlite_values import column_type, decoded_batch, encoded, parameter, storable
+from engine.dialects.types import arrow_type, decoded, sql_type
+from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import sqlalchemy as sa
+
+    from engine.dialects.base import Query, Write
+
+_STAMP = re.compile(r"/\* engine commit ([\w.:-]+) \*/\s*")
+_CREATE = re.compile(
+    r"""\s*CREATE\s+(?:TEMP\w*\s+)?(?:TABLE|VIEW)\s+("(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*'|[^\s(]+)""",
+    re.IGNORECASE,
+)
+_VIEW = "_e_query"
+
+
+@dataclass(slots=True)
+class Link:
+    """An open SQLite database: the connection that writes, and those that read streams."""
+
+    main: sqlite3.Connection
+    path: str | None
+    wait_s: float
+    readers: list[sqlite3.Connection] = field(default_factory=list)
+
+    def reader(self) -> sqlite3.Connection:
+        """Return a connection for one stream; a database in memory has only the one it lives in."""
+        if self.path is None:
+            return self.main
+        made = _connect(self.path, self.wait_s)
+        self.readers.append(made)
+        return made
+
+    def done(self, reader: sqlite3.Connection) -> None:
+        """Close a connection that `reader` gave."""
+        if reader in self.readers:
+            self.readers.remove(reader)
+            reader.close()
+
+
+class SQLite(Dialect):
+    """SQLite 3.33 and later."""
+
+    traits = Traits("sqlite", has_schemas=False, default_schema="", max_identifier_bytes=None, folds_case=True, one_writer=True)
+    driver_errors: ClassVar = (sqlite3.Error,)
+
+    # --- connections -----------------------------------------------------------------------------------------------------
+
+    def namespace(self, url: sa.URL) -> str:
+        """Return ``sqlite:///abs/path``."""
+        path = _path(url)
+        return "sqlite://:memory:" if path is None else f"sqlite://{path}"
+
+    def connect(self, url: sa.URL, *, wait_s: float) -> Link:
+        """Open the file, creating its folder."""
+        path, location = _path(url), masked_url(url)
+        try:
+            if path is not None:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            main = _connect(path or ":memory:", wait_s)
+        except OSError as error:
+            raise StorageError(
+                f"the folder of {location} cannot be created: {error.strerror}", location=location, hint="check the path"
+            ) from None
+        except sqlite3.Error as error:
+            raise StorageError(
+                f"{location} cannot be opened: {error}", location=location, hint="check path and permissions"
+            ) from None
+        try:
+            main.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.DatabaseError as error:
+            main.close()
+            if "not a database" in str(error):
+                raise StorageError(
+                    f"{location} exists, but is not a SQLite database", location=location, hint="name another file"
+                ) from None
+            raise self.translate(error, location=location, saving=False) from None
+        return Link(main, path, wait_s)
+
+    def close(self, connection: Link) -> None:
+        """Close every connection."""
+        for one in [*connection.readers, connection.main]:
+            with suppress(sqlite3.Error):
+                one.close()
+
+    @contextmanager
+    def transaction(self, connection: Link, *, write: bool) -> Iterator[None]:
+        """Run the block in one transaction; a writing one takes the file's write lock first."""
+        main = connection.main
+        main.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        try:
+            yield
+            main.execute("COMMIT")
+        except BaseException:
+            if main.in_transaction:
+                main.execute("ROLLBACK")
+            raise
+
+    def lock(self, connection: Link, table: TableName, *, wait_s: float) -> None:
+        """Do nothing: the transaction holds the file's write lock since it began."""
+
+    def translate(self, error: Exception, *, location: str, saving: bool) -> StorageError:
+        """Say which of the usual things happened."""
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            return ConcurrentWriteError(
+                f"{location} is being written by another process", location=location, hint="wait for it to end, then run again"
+            )
+        if isinstance(error, sqlite3.IntegrityError) and "_engine_ledger" in text:
+            return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
+        hint = "check the names in the query" if self.is_missing(error) else ""
+        return (SaveError if saving else LoadError)(f"SQLite refused {location}: {text}", location=location, hint=hint)
+
+    def is_missing(self, error: Exception) -> bool:
+        """Say whether a table or column does not exist."""
+        return "no such table" in str(error) or "no such column" in str(error)
+
+    def version(self, connection: Link) -> str:
+        """Return the version of the library."""
+        del connection
+        return f"sqlite {sqlite3.sqlite_version}"
+
+    # --- the catalog -----------------------------------------------------------------------------------------------------
+
+    def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
+        """Look the tables up, in one query."""
+        marks = ", ".join("?" * len(names))
+        rows = connection.main.execute(
+            "SELECT m.name, m.type, m.sql, c.name, c.type, NOT c.\"notnull\" FROM sqlite_master m"  # noqa: S608 - marks
+            " LEFT JOIN pragma_table_info(m.name) c"
+            f" WHERE m.type IN ('table', 'view') AND lower(m.name) IN ({marks}) ORDER BY m.name, c.cid",
+            [name.name.lower() for name in names],
+        ).fetchall()
+        return {name: _physical([row for row in rows if row[0].lower() == name.name.lower()]) for name in names}
+
+    def table_names(self, connection: Link) -> list[TableName]:
+        """List tables and views that are not SQLite's or the engine's."""
+        rows = connection.main.execute(
+            "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')"
+            " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '_engine_ledger'"
+        ).fetchall()
+        return [TableName("", row[0]) for row in rows]
+
+    def ensure_schema(self, connection: Link, schema: str) -> None:
+        """Do nothing: SQLite has no schemas."""
+
+    # --- reading -----------------------------------------------------------------------------------------------------------
+
+    def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement on the main connection."""
+        text, values = (query, parameters) if isinstance(query, str) else _compiled(query)
+        return list(connection.main.execute(text, values).fetchall())
+
+    def read(
+        self, connection: Link, query: Query, *, batch_rows: int, checksum: bool
+    ) -> tuple[pa.RecordBatchReader, str | None]:
+        """Stream over a connection of its own, from one snapshot."""
+        on = connection.reader()
+        try:
+            schema, token = _schema(on, query, snapshot=on is not connection.main), None
+            if checksum:
+                token = _token(on, query)
+            text, values = _compiled(query)
+            cursor = on.execute(text, values)
+        except BaseException:
+            connection.done(on)
+            raise
+        return pa.RecordBatchReader.from_batches(schema, _batches(connection, on, cursor, schema, batch_rows)), token
+
+    def schema(self, connection: Link, query: Query) -> pa.Schema:
+        """Return declared types, and for expressions the types that occur."""
+        return _schema(connection.main, query, snapshot=False)
+
+    def checksum(self, connection: Link, query: Query) -> str:
+        """Hash rows in Python: SQLite has no hash function."""
+        return _token(connection.main, query)
+
+    def check_query(self, connection: Link, query: sa.TextClause) -> None:
+        """Let SQLite itself say whether the text is one statement that reads, by making a view of it."""
+        with _view(connection.main, query):
+            pass
+
+    # --- writing -----------------------------------------------------------------------------------------------------------
+
+    def stage(
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+    ) -> Staged:
+        """Create the staging table with declared types and fill it."""
+        stream = isinstance(rows, pa.RecordBatchReader)
+        schema = rows.schema if isinstance(rows, pa.RecordBatchReader) else self.schema(connection, rows)
+        there = {column.name: column.type for column in target.columns} if target is not None else {}
+        columns = ", ".join(f"{sql.quoted(f.name)} {_declared(f, there)}" for f in storable(schema))
+        name, main = sql.quoted_table(staging), connection.main
+        main.execute(f"CREATE TABLE {name} ({columns})")
+        if isinstance(rows, pa.RecordBatchReader):
+            self._load(main, name, rows)
+        else:
+            text, values = _compiled(rows)
+            main.execute(f"INSERT INTO {name} {text}", values)
+        (count,) = main.execute(f"SELECT count(*) FROM {name}").fetchone()
+        found = self.tables(connection, [staging])[staging]
+        return Staged(staging, rows.schema if stream else schema, count, found.columns if found else ())
+
+    def _load(self, main: sqlite3.Connection, name: str, rows: pa.RecordBatchReader) -> None:
+        schema = storable(rows.schema)
+        marks, first = ", ".join("?" * len(schema)), 0
+        for batch in decoded(rows, schema):
+            main.executemany(f"INSERT INTO {name} VALUES ({marks})", encoded(batch, first))
+            first += batch.num_rows
+
+    def publish(
+        self, connection: Link, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Make the table from its definition and the staged rows, or write into the one there is."""
+        main, table = connection.main, write.table
+        if before is not None and write.mode is not WriteMode.REPLACE and before.identity is not None:
+            write_in_place(self, connection, staged, write, before)
+            return before.identity
+        if before is not None and write.mode is not WriteMode.REPLACE:
+            write_in_place(self, connection, staged, write, before)  # adopted: stamp it, by making it anew from itself
+            self._remake(connection, table, _restamped(_definition(main, table), commit_id), table)
+            return commit_id
+        views = self._working_views(main)
+        if before is not None and not before.is_view:
+            self._replace(connection, staged, table, before, commit_id)
+        else:
+            if before is not None:
+                main.execute(f"DROP VIEW {sql.quoted_table(table)}")
+            self._create(main, staged, table, commit_id)
+        main.execute(f"DROP TABLE {sql.quoted_table(staged.table)}")
+        if broken := set(views).difference(self._working_views(main)):
+            raise SaveError(
+                f"the new columns of {table} would break the view {', '.join(sorted(broken))}",
+                location=str(table),
+                hint="drop or change the view first",
+            )
+        return commit_id
+
+    def _create(self, main: sqlite3.Connection, staged: Staged, table: TableName, commit_id: str) -> None:
+        columns = ", ".join(f"{sql.quoted(c.name)} {c.type}" for c in staged.columns)
+        main.execute(f"CREATE TABLE {sql.quoted_table(table)} /* engine commit {commit_id} */ ({columns})")
+        self._fill(main, table, staged.table, [column.name for column in staged.columns])
+
+    def _fill(self, main: sqlite3.Connection, table: TableName, source: TableName, names: Sequence[str]) -> None:
+        columns = ", ".join(map(sql.quoted, names))
+        target = sql.quoted_table(table)
+        main.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {sql.quoted_table(source)}")
+
+    def _replace(
+        self, connection: Link, staged: Staged, table: TableName, before: PhysicalTable, commit_id: str
+    ) -> None:
+        main, same = connection.main, same_columns(staged.columns, before.columns)
+        if same and same_columns(staged.columns, before.columns, ordered=True):
+            self._remake(connection, table, _restamped(_definition(main, table), commit_id), staged.table)
+            return
+        if not same and (kept := _constraints(main, table)):
+            raise SaveError(
+                f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
+                location=str(table),
+                hint="drop it by hand, or write to another table",
+            )
+        belongings = _belongings(main, table)
+        main.execute(f"DROP TABLE {sql.quoted_table(table)}")
+        self._create(main, staged, table, commit_id)
+        for definition in belongings:
+            try:
+                main.execute(definition)
+            except sqlite3.OperationalError as error:
+                raise SaveError(
+                    f"the new columns of {table} do not fit an index or trigger it has: {error}",
+                    location=str(table),
+                    hint="drop the index or trigger first",
+                ) from error
+
+    def _remake(self, connection: Link, table: TableName, definition: str, source: TableName) -> None:
+        """Make the table anew from a definition and the rows of another, or of itself."""
+        main, belongings = connection.main, _belongings(connection.main, table)
+        names = [row[1] for row in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})")]
+        kept = TableName("", "_e_remade")
+        if source == table:
+            main.execute(f"CREATE TABLE {sql.quoted_table(kept)} AS SELECT * FROM {sql.quoted_table(table)}")
+        main.execute(f"DROP TABLE {sql.quoted_table(table)}")
+        main.execute(definition)
+        self._fill(main, table, kept if source == table else source, names)
+        if source == table:
+            main.execute(f"DROP TABLE {sql.quoted_table(kept)}")
+        for statement in belongings:
+            main.execute(statement)
+
+    def _working_views(self, main: sqlite3.Connection) -> list[str]:
+        working = []
+        for (name,) in main.execute("SELECT name FROM sqlite_master WHERE type = 'view'").fetchall():
+            with suppress(sqlite3.OperationalError):
+                main.execute(f"SELECT * FROM {sql.quoted(name)} LIMIT 0").fetchall()
+                working.append(name)
+        return working
+
+    def publish_view(
+        self, connection: Link, query: Query, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Create the view anew, its parameters written in."""
+        main, name = connection.main, sql.quoted_table(write.table)
+        if before is not None:
+            main.execute(f"DROP {'VIEW' if before.is_view else 'TABLE'} {name}")
+        text = sql.with_literals(query, _SQL_DIALECT(), _literal)
+        main.execute(f"CREATE VIEW {name} /* engine commit {commit_id} */ AS {text}")
+        return commit_id
+
+
+_SQL_DIALECT: Any = sqlalchemy_sqlite.dialect
+
+
+def _connect(path: str, wait_s: float) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, timeout=wait_s, check_same_thread=False)
+
+
+def _path(url: sa.URL) -> str | None:
+    if url.database in (None, "", ":memory:"):
+        return None
+    return str(Path(str(url.database)).expanduser().absolute())
+
+
+def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:
+    text, values, _ = sql.compiled(query, _SQL_DIALECT(paramstyle="named"))
+    return text, {key: parameter(value) for key, value in values.items()}
+
+
+def _literal(value: Any) -> str:
+    return sql.literal(parameter(value))
+
+
+@contextmanager
+def _view(on: sqlite3.Connection, query: Query) -> Iterator[None]:
+    """Stand a temporary view of the query up: SQLite tells the declared types of a view's columns, not of a query's."""
+    text = sql.with_literals(query, _SQL_DIALECT(), _literal)
+    on.execute(f"CREATE TEMP VIEW {_VIEW} AS {text}")
+    try:
+        yield
+    finally:
+        on.execute(f"DROP VIEW temp.{_VIEW}")
+
+
+def _schema(on: sqlite3.Connection, query: Query, *, snapshot: bool) -> pa.Schema:
+    with _view(on, query):
+        columns = [(row[1], row[2]) for row in on.execute(f"PRAGMA temp.table_info({_VIEW})")]
+    if snapshot:
+        on.execute("BEGIN")  # from here on one snapshot; the view above is of this connection only
+    unknown = [i for i, (_, declared) in enumerate(columns) if arrow_type("sqlite", declared) is None]
+    classes: dict[int, str | None] = {}
+    if unknown:
+        text, values = _compiled(query)
+        names = ", ".join(f"c{i}" for i in range(len(columns)))
+        asked = ", ".join(f"group_concat(DISTINCT typeof(c{i}))" for i in unknown)
+        row = on.execute(f"WITH _e_rows({names}) AS ({text}\n) SELECT {asked} FROM _e_rows", values).fetchone()
+        classes = dict(zip(unknown, row, strict=True))
+    fields = [pa.field(name, column_type(name, kind, classes.get(i))) for i, (name, kind) in enumerate(columns)]
+    return pa.schema(fields)
+
+
+def _token(on: sqlite3.Connection, query: Query) -> str:
+    text, values = _compiled(query)
+    cursor = on.execute(text, values)
+    names = [column[0] for column in cursor.description]
+    return f"sqlite-rows1:{sql.fold_values(*hash_rows(cursor), *names)}"
+
+
+def _batches(
+    connection: Link, on: sqlite3.Connection, cursor: sqlite3.Cursor, schema: pa.Schema, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    try:
+        while rows := cursor.fetchmany(batch_rows):
+            yield decoded_batch(rows, schema)
+    finally:
+        cursor.close()
+        connection.done(on)
+
+
+def _physical(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:
+    if not rows:
+        return None
+    stamp = _STAMP.search(rows[0][2] or "")
+    columns = tuple(Column(name, kind, bool(nullable)) for *_, name, kind, nullable in rows if name is not None)
+    return PhysicalTable(stamp.group(1) if stamp else None, columns, is_view=rows[0][1] == "view")
+
+
+def _declared(field: pa.Field, there: dict[str, str]) -> str:
+    if pa.types.is_null(field.type) and field.name in there:
+        return there[field.name]
+    return sql_type("sqlite", field.name, field.type)
+
+
+def _definition(main: sqlite3.Connection, table: TableName) -> str:
+    row = main.execute(
+        "SELECT sql FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?)", (table.name,)
+    ).fetchone()
+    return str(row[0])
+
+
+def _restamped(definition: str, commit_id: str) -> str:
+    """Return a table's definition with this stamp behind its name instead of the one it may have."""
+    plain = _STAMP.sub("", definition)
+    match = _CREATE.match(plain)
+    at = match.end() if match else len(plain)
+    return f"{plain[:at]} /* engine commit {commit_id} */ {plain[at:].lstrip()}"
+
+
+def _belongings(main: sqlite3.Connection, table: TableName) -> list[str]:
+    """Return the definitions of a table's indexes and triggers."""
+    rows = main.execute(
+        "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND lower(tbl_name) = lower(?)"
+        " AND sql IS NOT NULL ORDER BY type, rowid",
+        (table.name,),
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _constraints(main: sqlite3.Connection, table: TableName) -> list[str]:
+    """List what only the table's definition says, and a definition for other columns cannot keep."""
+    found = []
+    for _, name, _, notnull, default, key in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})"):
+        found += [f"NOT NULL of {name}"] if notnull else []
+        found += [f"the default of {name}"] if default is not None else []
+        found += [f"the primary key on {name}"] if key else []
+    found += ["a foreign key" for _ in main.execute(f"PRAGMA foreign_key_list({sql.quoted(table.name)})")]
+    unique = main.execute(f"PRAGMA index_list({sql.quoted(table.name)})").fetchall()
+    found += ["a UNIQUE constraint" for row in unique if row[3] == "u"]
+    return found + (["a CHECK"] if re.search(r"\bCHECK\s*\(", _definition(main, table), re.IGNORECASE) else [])

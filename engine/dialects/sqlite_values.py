@@ -1,0 +1,168 @@
+"""Values between Arrow and SQLite, which has five storage classes and keeps only the *declared* type of a column.
+
+A column is declared so that its Arrow type can be read back (`engine.dialects.types`); dates and times are ISO text,
+booleans 0 and 1, decimals numbers of at most 15 digits, which a double holds exactly. What SQLite would change without
+saying so (NaN to NULL, an integer beyond 64 bits to a float) is refused with column and row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.dialects.types import arrow_type, plain_type
+from engine.errors import LoadError, SaveError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+EXACT_DIGITS = 15
+"""Decimal digits that survive the way through a double: DBL_DIG of IEEE 754."""
+
+LARGEST = 2**63 - 1
+
+
+def storable(schema: pa.Schema) -> pa.Schema:
+    """Return the schema with plain types: what is declared for the column, before it is encoded."""
+    return pa.schema([pa.field(field.name, _storable(field.type)) for field in schema])
+
+
+def _storable(type: pa.DataType) -> pa.DataType:
+    if isinstance(type, pa.BaseExtensionType):
+        return type if type.extension_name == "arrow.uuid" else _storable(type.storage_type)
+    if pa.types.is_date64(type):
+        return pa.date32()
+    if pa.types.is_float16(type):
+        return pa.float32()
+    if pa.types.is_time(type) and type.unit != "ns":
+        return pa.time64("us")
+    if pa.types.is_timestamp(type) and type.tz is not None:
+        return pa.timestamp("us", "UTC")
+    return plain_type(type)
+
+
+def encoded(batch: pa.RecordBatch, first_row: int) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows as sqlite3 takes them.
+
+    Raises:
+        SaveError: SQLite would change a value; the message names column and row.
+    """
+    columns = [_encoded(f, column, first_row) for f, column in zip(batch.schema, batch.columns, strict=True)]
+    return zip(*columns, strict=True)
+
+
+def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
+    type = column.type
+    if pa.types.is_floating(type):
+        _refuse(field, pc.is_nan(column), first_row, "NaN, which SQLite turns into NULL", "write None where there is no value")
+    if pa.types.is_uint64(type):
+        too_large = pc.greater(column, pa.scalar(LARGEST, pa.uint64()))
+        _refuse(field, too_large, first_row, "a number beyond 2^63 - 1", "save the column as text")
+    if pa.types.is_timestamp(type) or pa.types.is_time(type) or pa.types.is_date(type):
+        column = column.cast(pa.string())
+    if pa.types.is_decimal(type):
+        return _decimals(field, column, first_row)
+    values: list[Any] = column.to_pylist()
+    if isinstance(type, pa.BaseExtensionType):
+        return [None if value is None else str(value) for value in values]
+    return values
+
+
+def _decimals(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
+    values: list[Decimal | None] = column.to_pylist()
+    for i, value in enumerate(values):
+        if value is not None and len(value.as_tuple().digits) > EXACT_DIGITS and len(str(abs(value).normalize()).replace(".", "").lstrip("0")) > EXACT_DIGITS:
+            raise SaveError(
+                f"column {field.name!r} holds {value} in row {first_row + i}: SQLite keeps {EXACT_DIGITS} digits exactly",
+                hint="save the column as text",
+            )
+    return [None if value is None else str(value) for value in values]
+
+
+def _refuse(field: pa.Field, bad: pa.Array, first_row: int, what: str, hint: str) -> None:
+    if pc.any(bad).as_py():
+        row = first_row + pc.index(bad, pa.scalar(value=True)).as_py()
+        raise SaveError(f"column {field.name!r} holds {what}, in row {row}", hint=hint)
+
+
+def column_type(name: str, declared: str, classes: str | None) -> pa.DataType:
+    """Return the Arrow type of a column of a query.
+
+    Args:
+        name: The column.
+        declared: Its declared type, empty for an expression.
+        classes: Where nothing usable is declared: the storage classes that occur in it, joined by commas.
+
+    Raises:
+        LoadError: The column mixes classes that no Arrow type holds.
+    """
+    if found := arrow_type("sqlite", declared):
+        return found
+    occurring = set((classes or "").split(",")) - {"null", ""}
+    single = {"integer": pa.int64(), "real": pa.float64(), "text": pa.string(), "blob": pa.binary()}
+    if not occurring:
+        return pa.null()
+    if occurring <= {"integer", "real"}:
+        return pa.float64() if "real" in occurring else pa.int64()
+    if len(occurring) == 1:
+        return single[occurring.pop()]
+    raise LoadError(
+        f"column {name!r} holds values of several types: {', '.join(sorted(occurring))}",
+        hint=f"cast it in the query, for instance CAST({name} AS TEXT)",
+    )
+
+
+def decoded_batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return rows as sqlite3 gives them as one batch.
+
+    Raises:
+        LoadError: A value is not what its column is declared to hold.
+    """
+    columns = zip(*rows, strict=True)
+    arrays = [_decoded(list(values), field) for values, field in zip(columns, schema, strict=True)]
+    return pa.record_batch(arrays, schema=schema)
+
+
+def _decoded(values: list[Any], field: pa.Field) -> pa.Array:
+    type = field.type
+    try:
+        if pa.types.is_boolean(type):
+            return pa.array([None if v is None else _bool(v) for v in values], type)
+        if pa.types.is_timestamp(type) or pa.types.is_time(type) or pa.types.is_date(type):
+            return pa.array(values, pa.string()).cast(type)
+        if pa.types.is_decimal(type):
+            return pa.array([None if v is None else round(Decimal(str(v)), type.scale) for v in values], type)
+        return pa.array(values, type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError) as error:
+        raise LoadError(
+            f"column {field.name!r} holds something that is not {type}: {error}",
+            hint=f"cast it in the query, for instance CAST({field.name} AS TEXT)",
+        ) from error
+
+
+def _bool(value: Any) -> bool:
+    if value not in (0, 1):
+        raise ValueError(f"{value!r} is neither 0 nor 1")  # noqa: TRY301 - caught above, where the column is known
+    return bool(value)
+
+
+def parameter(value: Any) -> Any:
+    """Return a query's parameter as a column of SQLite would hold it."""
+    if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            return value.isoformat(sep=" ", timespec="microseconds")
+        return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds") + "Z"
+    if isinstance(value, dt.time):
+        return value.isoformat(timespec="microseconds")
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return value
