@@ -110,6 +110,8 @@ def fits(producer: Any, consumer: Any) -> bool:
     >>> fits(bool, int), fits(int, float), fits(dict, dict[str, int]), fits(int | None, int)
     (True, False, True, False)
     """
+    if type(producer) is type and type(consumer) is type:
+        return issubclass(producer, consumer)  # nearly all edges are between two plain classes
     if producer == consumer:
         return True
     if isinstance(consumer, NewType):

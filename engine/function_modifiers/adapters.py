@@ -53,7 +53,7 @@ class LoadFrom(Injector):
         """Return the loader, its value and the node that reads it."""
         parameter = self.parameter or next(iter(inspect.signature(definition.function).parameters))
         data_name, loaded_name = f"{node.name}.select_data.{parameter}", f"{node.name}.load_data.{parameter}"
-        filled = rebound(self, node, {parameter: Source(data_name)}, definition.function)
+        bindings = rebound(self, node, {parameter: Source(data_name)}, definition.function)
         try:
             made = loader_nodes(
                 LoadRequest(self.loader, parameter, self.arguments),
@@ -63,7 +63,8 @@ class LoadFrom(Injector):
             )
         except RequestError as error:
             raise self.error(definition.function, error.message, hint=error.hint) from error
-        return [*(replace(n, refined=True, origins=n.origins or node.origins) for n in made), filled]
+        loading = [replace(n, refined=True, origins=n.origins or node.origins) for n in made]
+        return [*loading, replace(node, bindings=bindings)]
 
 
 @dataclass(frozen=True)

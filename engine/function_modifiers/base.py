@@ -52,6 +52,8 @@ Target: TypeAlias = str | Collection[str] | EllipsisType | None
 InvalidDecoratorException = ModifierError
 """Apache Hamilton's name."""
 
+_VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
+
 ATTRIBUTE = "__engine_modifiers__"
 """Where a function keeps its modifiers, nearest first."""
 
@@ -258,8 +260,10 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
     return nodes
 
 
-def rebound(modifier: Modifier, node: Node, bindings: Mapping[str, Binding], function: Callable[..., Any]) -> Node:
-    """Return the node with some parameters filled by other bindings.
+def rebound(
+    modifier: Modifier, node: Node, bindings: Mapping[str, Binding], function: Callable[..., Any]
+) -> dict[str, Binding]:
+    """Return the node's bindings with some parameters filled by others.
 
     Raises:
         ModifierError: The node has no such parameter, or another modifier has filled it.
@@ -274,7 +278,7 @@ def rebound(modifier: Modifier, node: Node, bindings: Mapping[str, Binding], fun
                 f"the parameter {parameter!r} is filled by another modifier already",
                 hint="fill each parameter in one place",
             )
-    return replace(node, bindings={**node.bindings, **bindings})
+    return {**node.bindings, **bindings}
 
 
 def unknown_parameter(parameter: str, parameters: Iterable[str]) -> str:
@@ -332,6 +336,9 @@ def _tagged(nodes: Iterable[Node], function: Callable[..., Any], resolvers: Iter
 
 def _check_parameters(function: Callable[..., Any]) -> None:
     """Refuse parameters that cannot be filled by name: a parameter's name is the edge."""
+    code = function.__code__
+    if not (code.co_posonlyargcount or code.co_flags & _VARIADIC or hasattr(function, "__wrapped__")):
+        return  # asking for the signature takes as long as all the rest
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
             shown = str(parameter.replace(annotation=parameter.empty))

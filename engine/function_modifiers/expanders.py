@@ -43,14 +43,12 @@ class Parameterize(Expander):
 
     def expand(self, node: Node, definition: Definition) -> list[Node]:
         """Return one node per output."""
-        return [
-            replace(
-                _filled(self, node, bindings, definition),
-                name=name,
-                doc=self.docs.get(name) or documented(node.doc, {**node.bindings, **bindings}, name),
-            )
-            for name, bindings in self.outputs.items()
-        ]
+        made = []
+        for name, given in self.outputs.items():
+            bindings = _filled(self, node, given, definition)
+            doc = self.docs.get(name) or documented(node.doc, bindings, name)
+            made.append(replace(node, name=name, bindings=bindings, doc=doc))
+        return made
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,8 @@ class Inject(Expander):
 
     def expand(self, node: Node, definition: Definition) -> list[Node]:
         """Return the node with its parameters filled."""
-        filled = _filled(self, node, self.bindings, definition)
-        return [replace(filled, doc=documented(node.doc, filled.bindings, node.name))]
+        bindings = _filled(self, node, self.bindings, definition)
+        return [replace(node, bindings=bindings, doc=documented(node.doc, bindings, node.name))]
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,9 @@ class ParameterizeExtractColumns(Expander):
         """Return, per run, the frame ``<name>__<number>`` and its columns."""
         made = []
         for number, run in enumerate(self.runs):
-            filled = _filled(self, node, run.input_mapping, definition)
-            doc = documented(node.doc, filled.bindings, node.name)
-            frame = replace(filled, name=f"{node.name}__{number}", doc=doc, refined=True)
+            bindings = _filled(self, node, run.input_mapping, definition)
+            doc = documented(node.doc, bindings, node.name)
+            frame = replace(node, name=f"{node.name}__{number}", bindings=bindings, doc=doc, refined=True)
             columns = [(column, "") for column in run.outputs]
             made += [frame, *columns_of(frame, columns, self, definition.function)]
         return made
@@ -175,6 +173,8 @@ def documented(doc: str, bindings: Mapping[str, Binding], output_name: str) -> s
     >>> documented("The {unit} of {x} in {y}", {"x": Source("speed"), "unit": Value("mean")}, "m")
     'The mean of speed in {y}'
     """
+    if "{" not in doc:
+        return doc
     words = {parameter: _word(parameter, binding) for parameter, binding in bindings.items()}
     words["output_name"] = output_name
     return re.sub(r"\{(\w+)\}", lambda match: words.get(match[1], match[0]), doc)
@@ -201,8 +201,10 @@ def _faults_of(function: Callable[..., Any], *mappings: Mapping[str, Binding]) -
                 yield f"{parameter!r} is given {binding!r}: write value({binding!r}) or source('…')"
 
 
-def _filled(modifier: Modifier, node: Node, bindings: Mapping[str, Binding], definition: Definition) -> Node:
-    """Fill parameters of a node; a group needs a parameter that takes a list or a dictionary."""
+def _filled(
+    modifier: Modifier, node: Node, bindings: Mapping[str, Binding], definition: Definition
+) -> dict[str, Binding]:
+    """Return a node's bindings with some parameters filled; a group needs a parameter that takes a list or a dictionary."""
     for parameter, binding in bindings.items():
         wanted = node.parameter_types.get(parameter, Any)
         container = dict if isinstance(binding, Group) and binding.keys is not None else list
