@@ -1,0 +1,383 @@
+"""Code units: makes the unit of a function, class, module or value that is loaded, and finds what it refers to."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+from engine.planning.compiled import captured, code_form, computed_attributes, computed_defaults, uses_in_code
+from engine.planning.determinism import dynamics, nondeterminism
+from engine.planning.project import Project, is_engine
+from engine.planning.references import MISSING, Namespace, Resolver, full_name, module_of
+from engine.planning.scopes import Use, uses_of
+from engine.planning.sources import Sources, methods_of, namespace_of
+from engine.planning.syntax import syntax_hash
+from engine.planning.units import Unit
+from engine.planning.values import Opaque, References, ValueEncoder, fold, text, value_hash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from engine.planning.references import Reference
+
+_PIN = "__engine_version__"
+
+
+class CodeUnits:
+    """The units of what is loaded, each made once.
+
+    Args:
+        project_modules: Modules (and their packages) that are project code wherever they are installed.
+    """
+
+    def __init__(self, project_modules: Iterable[str]) -> None:
+        self._project = Project(project_modules)
+        self._sources = Sources()
+        self._resolver = Resolver(self._project, self._sources)
+        self._units: dict[Any, Unit] = {}
+        self._kept: list[Any] = []  # what is known by identity must stay alive
+
+    def unit(self, target: Any, name: str, module: str = "") -> Unit:
+        """Return the unit of an object.
+
+        Args:
+            target: A function, class, module or callable; anything else is a constant.
+            name: What it is called where it is met.
+            module: Where that is, for a constant.
+        """
+        if id(target) not in self._units:
+            self._kept.append(target)
+            self._units[id(target)] = self._new_unit(target, name, module)
+        return self._units[id(target)]
+
+    def known(self, target: Any) -> Unit | None:
+        """Return the unit of an object, if there is one by now."""
+        return self._units.get(id(target))
+
+    def encode(self, value: Any) -> tuple[bytes, list[Unit]]:
+        """Return the canonical bytes of a value, and the code in it.
+
+        Raises:
+            Opaque: It has no canonical form.
+        """
+        references = _CodeReferences(self.unit, self._resolver.is_external)
+        return ValueEncoder(references).encode(value), references.units
+
+    def _new_unit(self, target: Any, name: str, module: str) -> Unit:
+        if isinstance(target, types.ModuleType):
+            return self._module(target)
+        if isinstance(target, (types.FunctionType, type)):
+            if _PIN in vars(target):
+                return self._pinned(target)
+            return self._class(target) if isinstance(target, type) else self._function(target)
+        if hasattr(target, "__wrapped__") and callable(target):  # functools.cache and its like
+            return self._wrapper(target)
+        if isinstance(target, types.BuiltinFunctionType) and not _is_method_of_object(target):
+            return self._external(full_name(target))
+        return self._constant(name, target, module)
+
+    def _external(self, path: str) -> Unit:
+        key = ("external", path)
+        if key not in self._units:
+            self._units[key] = Unit(
+                kind="external", qualname=path, own=fold("external", path), module=path.partition(".")[0]
+            )
+        return self._units[key]
+
+    def _pinned(self, target: Any) -> Unit:
+        pin = vars(target)[_PIN]
+        kind = "class" if isinstance(target, type) else "function"
+        own = fold("pinned", target.__qualname__, value_hash(pin) or str(pin))
+        return Unit(kind=kind, qualname=target.__qualname__, own=own, module=target.__module__)
+
+    def _wrapper(self, target: Any) -> Unit:
+        """Describe a third party's or the engine's function; what it wraps and holds counts besides its name."""
+
+        def look(unit: Unit) -> None:
+            for name, held in captured(target).items():
+                # A third party's own bookkeeping is no constant of the project.
+                constant = self._constant(name, held, module_of(target))
+                if constant.completeness != "opaque" or is_engine(module_of(target)):
+                    unit.refer(f"[{name}]", constant)
+            wrapped = getattr(target, "__wrapped__", None)
+            if wrapped is not None:
+                unit.refer(getattr(wrapped, "__name__", "__wrapped__"), self.unit(wrapped, "__wrapped__"))
+
+        path = full_name(target)
+        if not hasattr(target, "__wrapped__") and not captured(target):
+            return self._external(path)
+        return Unit(kind="external", qualname=path, own=fold("external", path), look=look)
+
+    def _function(self, function: types.FunctionType) -> Unit:
+        if self._resolver.is_external(function):
+            return self._wrapper(function)
+        found = self._sources.of_function(function)
+        code = function.__code__
+        namespace = Namespace(captured(function), function.__globals__, code.co_filename)
+        if found is None:
+            return self._without_source(function, namespace)
+        source, node = found
+        decorators = None if isinstance(node, ast.Lambda) else self._counting(node.decorator_list, namespace)
+
+        def look(unit: Unit) -> None:
+            self._refer(unit, uses_of(node, decorators), namespace)
+            for name, value in computed_defaults(function, node.args):
+                unit.refer(f"{name}=", self._constant(name, value, ("default", id(function))))
+            self._refer_wrapped(unit, function)
+
+        return Unit(
+            kind="function",
+            qualname=code.co_qualname,  # what functools.wraps leaves alone
+            own=fold("function", syntax_hash(node, decorators)),
+            module=module_of(function),
+            source=source.text_of(node),
+            path=source.path,
+            line=code.co_firstlineno,
+            look=look,
+        )
+
+    def _refer_wrapped(self, unit: Unit, function: types.FunctionType) -> None:
+        wrapped = getattr(function, "__wrapped__", None)
+        if callable(wrapped):
+            unit.refer("__wrapped__", self.unit(wrapped, "__wrapped__"))
+
+    def _without_source(self, function: types.FunctionType, namespace: Namespace) -> Unit:
+        code = function.__code__
+
+        def look(unit: Unit) -> None:
+            self._refer(unit, uses_in_code(code, namespace), namespace)
+            defaults = [(f"default {number}", value) for number, value in enumerate(function.__defaults__ or ())]
+            for name, value in [*defaults, *(function.__kwdefaults__ or {}).items()]:
+                unit.refer(f"{name}=", self._constant(name, value, ("default", id(function))))
+            self._refer_wrapped(unit, function)
+
+        unit = Unit(
+            kind="function",
+            qualname=code.co_qualname,
+            own=fold("code", code_form(code, function.__doc__)),
+            module=module_of(function),
+            path=code.co_filename,
+            line=code.co_firstlineno,
+            look=look,
+        )
+        if code.co_filename in self._sources.edited:
+            why = "was edited after it was imported, so the code that runs is known only in compiled form"
+        else:
+            why = "has no source, so its compiled form counts, which differs between Python versions"
+        unit.doubt("no_source", f"{_where(unit)} {why}")
+        return unit
+
+    def _class(self, cls: type) -> Unit:
+        if self._resolver.is_external(cls):
+            return self._external(full_name(cls))
+        found = self._sources.of_class(cls)
+        if found is None:
+            return self._class_without_source(cls)
+        source, node = found
+        variables = namespace_of(cls)
+        closure = {name: value for method in methods_of(cls) for name, value in captured(method).items()}
+        closure.pop("__class__", None)
+        namespace = Namespace(closure, variables, source.path)
+        decorators = self._counting(node.decorator_list, namespace)
+
+        def look(unit: Unit) -> None:
+            self._refer(unit, uses_of(node, decorators), namespace)
+            for name, value in computed_attributes(cls, node):
+                constant = self._constant(name, value, ("attribute", id(cls)))
+                if constant.completeness != "opaque":  # else the expression it came from, followed above, must do
+                    unit.refer(f".{name}", constant)
+
+        return Unit(
+            kind="class",
+            qualname=cls.__qualname__,
+            own=fold("class", syntax_hash(node, decorators)),
+            module=cls.__module__,
+            source=source.text_of(node),
+            path=source.path,
+            line=node.lineno,
+            look=look,
+        )
+
+    def _class_without_source(self, cls: type) -> Unit:
+        """Describe a class made by a call, such as a named tuple, by what it holds."""
+        fields = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
+
+        def look(unit: Unit) -> None:
+            for base in cls.__bases__:
+                unit.refer(f"base {base.__qualname__}", self.unit(base, base.__qualname__))
+            if fields is not None:
+                unit.refer("[defaults]", self._constant("defaults", getattr(cls, "_field_defaults", {}), id(cls)))
+                return
+            for name, value in sorted(vars(cls).items()):
+                if not (name.startswith("__") and name.endswith("__")) or isinstance(value, types.FunctionType):
+                    unit.refer(f".{name}", self._constant(name, value, ("attribute", id(cls))))
+
+        own = fold("class", cls.__qualname__, list(fields) if fields is not None else None)
+        unit = Unit(kind="class", qualname=cls.__qualname__, own=own, module=cls.__module__, look=look)
+        if fields is None:
+            unit.doubt("no_source", f"class {cls.__qualname__} has no source, so what it holds counts")
+        return unit
+
+    def _module(self, module: types.ModuleType) -> Unit:
+        """Describe a whole module, for code that uses it as a value."""
+        if self._resolver.is_external(module):
+            return self._external(module.__name__)
+        variables = vars(module)
+        source = self._sources.of_file(variables.get("__file__") or "", variables)
+        namespace = Namespace({}, variables, source.path if source else "")
+
+        def look(unit: Unit) -> None:
+            if source is not None:
+                self._refer(unit, uses_of(source.tree), namespace)
+
+        unit = Unit(
+            kind="module",
+            qualname=module.__name__,
+            own=fold("module", syntax_hash(source.tree) if source else module.__name__),
+            module=module.__name__,
+            path=source.path if source else None,
+            look=look,
+        )
+        unit.doubt(
+            "dynamic",
+            f"module {module.__name__} is used as a value, so all of it counts, and what it is asked for is unknown",
+        )
+        return unit
+
+    def _constant(self, name: str, value: Any, owner: Any) -> Unit:
+        """Return the unit of a value under a name; functions, classes and modules have units of their own."""
+        if isinstance(value, (types.FunctionType, type, types.ModuleType)):
+            return self.unit(value, name)
+        key = ("constant", owner, name, id(value))
+        if key not in self._units:
+            self._kept.append(value)
+            self._units[key] = self._new_constant(name, value, owner if isinstance(owner, str) else "")
+        return self._units[key]
+
+    def _new_constant(self, name: str, value: Any, module: str) -> Unit:
+        kind = "external" if is_engine(type(value).__module__) else "constant"
+        unit = Unit(kind=kind, qualname=name, own="", module=module or None)
+        try:
+            encoded, targets = self.encode(value)
+        except Opaque as why:
+            unit.own = fold("opaque", full_name(type(value)))
+            unit.doubt("opaque", f"the value of {name}{f' in {module}' if module else ''} is not known exactly: {why}")
+            self._describe_assignments(unit, name, module)
+        else:
+            unit.own = fold("constant", encoded)
+            for number, target in enumerate(targets):
+                unit.refer(f"[{number}]", target)
+        return unit
+
+    def _describe_assignments(self, unit: Unit, name: str, module: str) -> None:
+        """Let the statements that make an opaque variable stand for its value."""
+        variables = vars(sys.modules[module]) if module in sys.modules else {}
+        source = self._sources.of_file(variables.get("__file__") or "", variables)
+        statements = source.assignments.get(name, ()) if source else ()
+        if source is None or not statements:
+            return
+        namespace = Namespace({}, variables, source.path)
+        unit.own = fold(unit.own, [syntax_hash(statement) for statement in statements])
+        unit.source = "".join(source.text_of(statement) for statement in statements)
+        unit.path, unit.line = source.path, statements[0].lineno
+
+        def look(unit: Unit) -> None:
+            uses = [use for statement in statements for use in uses_of(statement) if use.names[0] != name]
+            self._refer(unit, uses, namespace)
+
+        unit.look = look
+
+    def _refer(self, unit: Unit, uses: Iterable[Use], namespace: Namespace) -> None:
+        """Look names up and note what they stand for."""
+        for use in uses:
+            reference = self._resolver.resolve(use, namespace)
+            if reference is not None:
+                self._check(unit, use, reference)
+                self._note(unit, reference)
+
+    def _note(self, unit: Unit, reference: Reference) -> None:
+        if reference.target is MISSING:
+            if not reference.path.startswith("builtins."):
+                unit.refer(reference.name, self._external(reference.path))
+            return
+        last = reference.name.rpartition(".")[2]
+        target = reference.target
+        if isinstance(target, _WITH_UNIT) or hasattr(target, "__wrapped__"):
+            unit.refer(reference.name, self.unit(target, last, reference.module))
+        else:
+            owner = reference.module or ("closure", id(target))
+            unit.refer(reference.name, self._constant(last, target, owner))
+        if isinstance(target, types.FunctionType) and reference.rest:
+            held = vars(target).get(reference.rest[0], MISSING)
+            if held is not MISSING and reference.rest[0] != "__wrapped__":
+                name = f"{last}.{reference.rest[0]}"
+                unit.refer(f"{reference.name}.{reference.rest[0]}", self._constant(name, held, id(target)))
+
+    @staticmethod
+    def _check(unit: Unit, use: Use, reference: Reference) -> None:
+        """Warn of what the code does not decide, and of what reading cannot find."""
+        said = ".".join(use.names)
+        if reference.is_lost:
+            unit.doubt("dynamic", f"{_where(unit)} imports {reference.path}, which cannot be imported")
+        if why := dynamics(reference.path, use.names):
+            unit.doubt("dynamic", f"{_where(unit)} uses {said}, which {why}")
+        if why := nondeterminism(reference.path, use.arguments):
+            unit.warnings.append(f"{_where(unit)} uses {said}, whose result {why}")
+
+    def _counting(self, decorators: Sequence[ast.expr], namespace: Namespace) -> list[ast.expr]:
+        """Return the decorators that are the user's; what the engine's own mean is in the node."""
+        return [decorator for decorator in decorators if not self._is_engines(decorator, namespace)]
+
+    def _is_engines(self, decorator: ast.expr, namespace: Namespace) -> bool:
+        called = decorator
+        while isinstance(called, ast.Call):
+            called = called.func
+        used = uses_of(called)
+        reference = self._resolver.resolve(used[0], namespace) if len(used) == 1 else None
+        if reference is None:
+            return False
+        if reference.target is MISSING:
+            return is_engine(reference.path)
+        return is_engine(type(reference.target).__module__)
+
+
+class _CodeReferences(References):
+    """Lets functions, classes and objects inside a value mean their code."""
+
+    def __init__(self, unit_of: Callable[[Any, str], Unit], is_external: Callable[[Any], bool]) -> None:
+        self._unit_of = unit_of
+        self._is_external = is_external
+        self.units: list[Unit] = []
+
+    def refer(self, target: Any) -> bytes:
+        unit = self._unit_of(target, getattr(target, "__name__", type(target).__qualname__))
+        self.units.append(unit)
+        return text(b"code", unit.own)
+
+    def type_of(self, cls: type) -> bytes:
+        return self.refer(cls)
+
+    def is_transparent(self, cls: type) -> bool:
+        return super().is_transparent(cls) or is_engine(cls.__module__) or not self._is_external(cls)
+
+    def mark(self) -> int:
+        return len(self.units)
+
+    def reorder(self, start: int, spans: Iterable[tuple[int, int]]) -> None:
+        self.units[start:] = [unit for first, last in spans for unit in self.units[first:last]]
+
+
+_WITH_UNIT = (types.FunctionType, type, types.ModuleType)
+
+
+def _where(unit: Unit) -> str:
+    """Name a unit in a sentence."""
+    call = "()" if unit.kind == "function" else ""
+    return f"{unit.qualname}{call}{f' in {os.path.basename(unit.path)}' if unit.path else ''}"  # noqa: PTH119 - a name may be no path, such as "<stdin>"
+
+
+def _is_method_of_object(target: types.BuiltinFunctionType) -> bool:
+    return target.__self__ is not None and not isinstance(target.__self__, types.ModuleType)

@@ -1,0 +1,182 @@
+"""References: what a name in a piece of source stands for, looked up where Python would look.
+
+Closure cells first, then the module's variables, then Python's builtins; attributes are followed through the
+project's own modules, so that ``helpers.clean`` means ``clean`` and not all of ``helpers``. Names inside a third
+party's modules are not looked up: their dotted name is all that counts.
+"""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import sys
+import types
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.planning.project import is_engine
+from engine.planning.values import external_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from engine.planning.project import Project
+    from engine.planning.scopes import Import, Use
+    from engine.planning.sources import Sources
+
+MISSING: Any = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
+"""Stands for no object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Where names are looked up.
+
+    Attributes:
+        closure: The variables of the functions around, as far as they are captured.
+        variables: The variables of the module.
+        filename: What the code gives as its file.
+    """
+
+    closure: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    filename: str = ""
+
+    @property
+    def module(self) -> str:
+        """The name of the module."""
+        return str(self.variables.get("__name__", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a use stands for.
+
+    Attributes:
+        name: The names that lead to the target: ``helpers.clean``.
+        path: The dotted name, of a third party's object; empty for the project's own.
+        target: The project's object.
+        module: The module in which the target's last name is a variable.
+        rest: Attributes taken of the target.
+        is_lost: The path is one of the project's own, whose module does not import.
+    """
+
+    name: str
+    path: str = ""
+    target: Any = MISSING
+    module: str = ""
+    rest: tuple[str, ...] = ()
+    is_lost: bool = False
+
+
+class Resolver:
+    """Finds what uses stand for.
+
+    Args:
+        project: Tells project code from others'.
+        sources: Tells how a module's names were imported.
+    """
+
+    def __init__(self, project: Project, sources: Sources) -> None:
+        self._project = project
+        self._sources = sources
+
+    def resolve(self, use: Use, namespace: Namespace) -> Reference | None:
+        """Return what a use stands for, or None for a name that stands for nothing."""
+        head, *rest = use.names
+        if use.origin is not None:
+            return self._imported(use.origin, head, rest, namespace)
+        if head in namespace.closure:
+            return self._follow(namespace.closure[head], head, rest, "")
+        if head in namespace.variables:
+            return self._variable(head, rest, namespace)
+        if hasattr(builtins, head):
+            return Reference(head, ".".join(["builtins", *use.names]))
+        return None
+
+    def is_external(self, target: Any) -> bool:
+        """Say whether an object with code is no project code."""
+        if isinstance(target, types.ModuleType):
+            return not self._project.owns(target.__name__)
+        if isinstance(target, types.FunctionType):
+            return not self._project.owns(module_of(target), target.__code__.co_filename)
+        return not self._project.owns(target.__module__) if isinstance(target, type) else False
+
+    def _variable(self, head: str, rest: list[str], namespace: Namespace) -> Reference | None:
+        target = namespace.variables[head]
+        if head.startswith("__") and head.endswith("__"):
+            return None  # __name__ and __file__ say where the code is, not what it does
+        if not isinstance(target, types.ModuleType) and (path := self._import_path(head, target, namespace)):
+            return Reference(".".join([head, *rest]), ".".join([path, *rest]))
+        return self._follow(target, head, rest, namespace.module)
+
+    def _import_path(self, head: str, target: Any, namespace: Namespace) -> str:
+        """Return the third party's name under which a variable was imported; it tells more than the object does."""
+        source = self._sources.of_file(namespace.filename, namespace.variables)
+        for module, attribute in source.imports.get(head, ()) if source else ():
+            if getattr(sys.modules.get(module), attribute, MISSING) is target and not self._project.owns(module):
+                return f"{module}.{attribute}"
+        return ""
+
+    def _imported(self, origin: Import, head: str, rest: list[str], namespace: Namespace) -> Reference | None:
+        """Resolve a name bound by an import inside a body; only the project's own modules are loaded for it."""
+        name = origin.module
+        if origin.level:
+            package = str(namespace.variables.get("__package__") or namespace.module.rpartition(".")[0])
+            base = package.rsplit(".", origin.level - 1)[0] if origin.level > 1 else package
+            name = f"{base}.{name}" if name else base
+        path = ".".join([name, *([origin.attribute] if origin.attribute else []), *rest])
+        if not self._project.owns(name):
+            return Reference(".".join([head, *rest]), path)
+        try:
+            target: Any = importlib.import_module(name)
+            if origin.attribute is not None:
+                if not hasattr(target, origin.attribute):
+                    importlib.import_module(f"{name}.{origin.attribute}")
+                target = getattr(target, origin.attribute)
+        except Exception:  # noqa: BLE001 - whatever the user's module raises, its code cannot be found
+            return Reference(head, path, is_lost=True)
+        return self._follow(target, head, rest, name)
+
+    def _follow(self, target: Any, name: str, rest: list[str], module: str) -> Reference | None:
+        """Follow attributes as long as they lead through modules."""
+        rest = list(rest)
+        while isinstance(target, types.ModuleType):
+            if not self._project.owns(target.__name__):
+                return Reference(".".join([name, *rest]), ".".join([target.__name__, *rest]))
+            if not rest:
+                break
+            module = target.__name__
+            attribute = rest.pop(0)
+            name = f"{name}.{attribute}"
+            target = getattr(target, attribute, MISSING)
+            if target is MISSING:
+                return None
+        if self.is_external(target) and not _wraps_project(target):
+            return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
+        if isinstance(target, _BUILTIN) and not _has_owner(target):
+            return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
+        return Reference(name, "", target, module, tuple(rest))
+
+
+_BUILTIN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType)
+
+
+def _has_owner(target: Any) -> bool:
+    owner = getattr(target, "__self__", None)
+    return owner is not None and not isinstance(owner, types.ModuleType)
+
+
+def _wraps_project(target: Any) -> bool:
+    return isinstance(target, types.FunctionType) and hasattr(target, "__wrapped__")
+
+
+def module_of(function: types.FunctionType) -> str:
+    """Return the module whose code a function is: ``functools.wraps`` makes ``__module__`` say another."""
+    return str(function.__globals__.get("__name__", function.__module__))
+
+
+def full_name(target: Any) -> str:
+    """Return the dotted name of an object that is no project code."""
+    module = module_of(target) if isinstance(target, types.FunctionType) else getattr(target, "__module__", None)
+    return f"{module}.{target.__qualname__}" if module and is_engine(module) else external_name(target)
