@@ -112,8 +112,10 @@ def fits(producer: Any, consumer: Any) -> bool:
     """
     if type(producer) is type and type(consumer) is type:
         return issubclass(producer, consumer)  # nearly all edges are between two plain classes
-    if producer == consumer:
-        return True
+    return bool(producer == consumer) or _annotation_fits(producer, consumer)
+
+
+def _annotation_fits(producer: Any, consumer: Any) -> bool:
     if isinstance(consumer, NewType):
         return _new_type_fits(producer, consumer)
     producer, consumer = plain(producer), plain(consumer)

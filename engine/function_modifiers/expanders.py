@@ -204,7 +204,7 @@ def _faults_of(function: Callable[..., Any], *mappings: Mapping[str, Binding]) -
 def _filled(
     modifier: Modifier, node: Node, bindings: Mapping[str, Binding], definition: Definition
 ) -> dict[str, Binding]:
-    """Return a node's bindings with some parameters filled; a group needs a parameter that takes a list or a dictionary."""
+    """Return bindings with some parameters filled; a group needs a parameter that takes a list or a dictionary."""
     for parameter, binding in bindings.items():
         wanted = node.parameter_types.get(parameter, Any)
         container = dict if isinstance(binding, Group) and binding.keys is not None else list
