@@ -10,6 +10,7 @@ A change here needs a new revision in ``migrations/versions`` and the new number
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -41,6 +42,7 @@ _IDENTITIES = uuid.uuid5(uuid.NAMESPACE_URL, "https://materialization-engine/met
 Value: TypeAlias = str | int | None
 
 
+@functools.lru_cache(maxsize=100_000)
 def identity(kind: str, *parts: Value) -> str:
     """Return the key of the thing of this kind with this natural key.
 
@@ -60,6 +62,8 @@ def storable_text(value: str, max_bytes: int = MAX_TEXT_BYTES) -> str:
     >>> storable_text("x" * 100, max_bytes=60)
     'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (100 bytes in all)'
     """
+    if len(value) <= max_bytes and value.isascii() and "\0" not in value:
+        return value
     encoded = value.replace("\0", "\ufffd").encode("utf-8", "replace")
     if len(encoded) <= max_bytes:
         return encoded.decode()
