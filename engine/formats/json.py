@@ -72,13 +72,12 @@ class JSON(Format):
                 f"{path} cannot be written as JSON: {error}", location=str(path), hint="or write a pickle file"
             ) from error
 
-    def read_arrow(self, path: Path, **options: Any) -> pa.RecordBatchReader:
+    def read_arrow(self, path: Path) -> pa.RecordBatchReader:  # type: ignore[override]  # as read
         """Read one object per line, or one list of objects; types are found from all rows.
 
         Raises:
             LoadError: The file is neither.
         """
-        del options
         try:
             with path.open("rb") as file:
                 opening = file.read(64).lstrip()[:1]
@@ -88,13 +87,14 @@ class JSON(Format):
         except (pa.ArrowException, ValueError, AttributeError, OSError) as error:
             raise LoadError(f"{path} cannot be read as rows of JSON: {error}", location=str(path)) from error
 
-    def write_arrow(self, batches: pa.RecordBatchReader, path: Path, **options: Any) -> None:
+    def write_arrow(  # type: ignore[override]  # as read
+        self, batches: pa.RecordBatchReader, path: Path
+    ) -> None:
         """Write one object per line; dates, times and decimals become text.
 
         Raises:
             SaveError: A column holds what JSON does not, such as bytes or NaN.
         """
-        del options
         try:
             with path.open("w", encoding="utf-8") as file:
                 for batch in batches:

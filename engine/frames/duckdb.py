@@ -33,8 +33,8 @@ class DuckDBRelations(FrameLibrary):
         Raises:
             SaveError: The query fails, or its connection is closed.
         """
-        check_names(frame.columns, SaveError)
         try:
+            check_names(frame.columns, SaveError)
             return frame.to_arrow_reader(BATCH_ROWS)
         except duckdb.Error as error:
             raise SaveError(f"the query of a DuckDB relation fails: {error}") from error

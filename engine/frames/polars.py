@@ -109,7 +109,8 @@ class Polars(FrameLibrary):
         check_names(batches.schema.names, LoadError)
         table = batches.read_all()
         for position, field in enumerate(table.schema):
-            table = table.set_column(position, field.name, _fitting(field.name, table.column(position)))
+            column = _fitting(field.name, table.column(position))
+            table = table.set_column(position, field.with_type(column.type), column)
         frame = pl.DataFrame(table)
         return frame.lazy() if issubclass(like, pl.LazyFrame) else frame
 

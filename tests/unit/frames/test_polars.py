@@ -1,0 +1,112 @@
+"""polars frames leave and enter without a changed value, or not at all."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from engine.errors import LoadError, SaveError
+from engine.frames.base import BATCH_ROWS
+from engine.frames.polars import Polars
+
+
+def test_lazy_frames_are_computed_as_their_batches_are_taken() -> None:
+    """Asking for the stream, the names or a column of a lazy frame computes nothing."""
+    calls: list[int] = []
+
+    def count(frame: pl.DataFrame) -> pl.DataFrame:
+        calls.append(len(frame))
+        return frame
+
+    lazy = pl.LazyFrame({"x": [1, 2], "y": [3, 4]}).map_batches(count, schema={"x": pl.Int64, "y": pl.Int64})
+    reader = Polars().to_arrow(lazy)
+    assert Polars().column_names(lazy) == ("x", "y")
+    assert Polars().row_count(lazy) is None
+    column = Polars().column(lazy, "y")
+    assert calls == []
+    assert reader.read_all().to_pydict() == {"x": [1, 2], "y": [3, 4]}
+    assert calls == [2]
+    assert column.collect().to_dict(as_series=False) == {"y": [3, 4]}
+
+
+def test_a_lazy_frame_can_be_read_twice() -> None:
+    """A lazy frame made from a stream gives its rows as often as they are asked for."""
+    lazy = Polars().from_arrow(pa.table({"x": [1, 2]}).to_reader(), pl.LazyFrame)
+    assert lazy.collect().equals(lazy.collect())
+
+
+def test_batches_are_of_the_size_that_databases_want() -> None:
+    """A long frame leaves in batches of the agreed number of rows."""
+    frame = pl.DataFrame({"x": pl.arange(0, BATCH_ROWS + 1, eager=True)})
+    assert [batch.num_rows for batch in Polars().to_arrow(frame)] == [BATCH_ROWS, 1]
+
+
+def test_an_empty_lazy_frame_keeps_its_columns() -> None:
+    """A lazy frame that gives no rows still gives its columns."""
+    table = Polars().to_arrow(pl.LazyFrame({"x": [1]}).filter(pl.col("x") > 1)).read_all()
+    assert table.schema == pa.schema([("x", pa.int64())])
+    assert table.num_rows == 0
+
+
+@pytest.mark.parametrize("dtype", [pl.Object, pl.Int128, pl.List(pl.UInt128)])
+def test_types_that_arrow_lacks_are_refused(dtype: pl.DataType) -> None:
+    """A type without an Arrow counterpart is refused by column, eager and lazy."""
+    frame = pl.DataFrame({"x": pl.Series([], dtype=dtype)})
+    for shape in (frame, frame.lazy()):
+        with pytest.raises(SaveError, match="'x'"):
+            Polars().to_arrow(shape)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([decimal.Decimal("1" * 45)], pa.decimal256(50, 2)),
+        pa.array([2**62], pa.timestamp("s")),
+        pa.array([86_400_001], pa.date64()),
+        pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+        pa.array([[(1, 2, 3)]], pa.list_(pa.month_day_nano_interval())),
+        pa.array([[1]], pa.list_view(pa.int64())),
+    ],
+    ids=lambda column: str(column.type),
+)
+def test_values_that_polars_cannot_hold_are_refused(column: pa.Array) -> None:
+    """What would lose digits, seconds or meaning is refused by column instead."""
+    with pytest.raises(LoadError, match="'x'"):
+        Polars().from_arrow(pa.table({"x": column}).to_reader(), pl.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"),
+    [
+        (pa.array([decimal.Decimal("1.50")], pa.decimal256(50, 2)), pl.Decimal(38, 2)),
+        (pa.array([decimal.Decimal(100)], pa.decimal128(10, -2)), pl.Decimal(12, 0)),
+        (pa.array([dt.date(2020, 1, 1)], pa.date64()), pl.Date),
+        (pa.array([[1]], pa.list_(pa.timestamp("s"))), pl.List(pl.Datetime("ms"))),
+    ],
+)
+def test_near_types_take_their_place_where_every_value_fits(column: pa.Array, dtype: pl.DataType) -> None:
+    """A type that polars lacks enters under one that holds the same values."""
+    frame = Polars().from_arrow(pa.table({"x": column}).to_reader(), pl.DataFrame)
+    assert frame.schema["x"] == dtype
+    assert frame["x"].to_arrow().to_pylist() == [
+        int(v) if isinstance(v, decimal.Decimal) and v == int(v) else v for v in column.to_pylist()
+    ]
+
+
+def test_a_series_is_a_frame_of_one_column() -> None:
+    """A named series passes as one column; one without a name is refused."""
+    assert Polars().to_arrow(pl.Series("x", [1])).read_all().to_pydict() == {"x": [1]}
+    with pytest.raises(SaveError, match="column 0"):
+        Polars().to_arrow(pl.Series([1]))
+
+
+def test_enumerations_come_back() -> None:
+    """A closed set of words is the same set after a round trip."""
+    frame = pl.DataFrame({"x": pl.Series(["b", None], dtype=pl.Enum(["a", "b"]))})
+    back = Polars().from_arrow(Polars().to_arrow(frame), pl.DataFrame)
+    assert back.equals(frame)
+    assert back.schema == frame.schema
