@@ -267,7 +267,7 @@ class Dialect(ABC):
     traits: ClassVar[Traits]
     driver_errors: ClassVar[tuple[type[Exception], ...]]
 
-    # --- connections ---------------------------------------------------------------------------------------------------
+    # --- connections -------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def namespace(self, url: sa.URL) -> str:
@@ -323,7 +323,7 @@ class Dialect(ABC):
     def version(self, connection: Any) -> str:
         """Return the database's name and version, such as ``postgresql 18.4``."""
 
-    # --- the catalog ---------------------------------------------------------------------------------------------------
+    # --- the catalog -------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def tables(self, connection: Any, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
@@ -337,7 +337,7 @@ class Dialect(ABC):
     def ensure_schema(self, connection: Any, schema: str) -> None:
         """Create the schema if it is absent, safely against others doing the same."""
 
-    # --- reading -------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def run(self, connection: Any, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
@@ -365,7 +365,7 @@ class Dialect(ABC):
         """
         del connection, query
 
-    # --- writing -------------------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     @abstractmethod
     def stage(
@@ -391,12 +391,14 @@ class Dialect(ABC):
     ) -> str:
         """Make ``write.table`` a view with this definition, stamp it, return the stamp."""
 
-    # --- lazy values ---------------------------------------------------------------------------------------------------
+    # --- lazy values -------------------------------------------------------------------------------------------------
 
     def lazy(self, connection: Any, query: Query, like: type) -> Any:
         """Return the query as a value of type ``like`` that stays in the database, or None if it has no such type."""
         del connection, query, like
+        return None
 
     def as_query(self, connection: Any, value: Any) -> Query | None:
         """Return the query behind a lazy value of this very database, or None: its rows must then pass through Arrow."""
         del connection, value
+        return None

@@ -85,10 +85,12 @@ class Link:
 class DuckDB(Dialect):
     """DuckDB 2."""
 
-    traits = Traits("duckdb", has_schemas=True, default_schema="main", max_identifier_bytes=None, folds_case=True, one_writer=True)
+    traits = Traits(
+        "duckdb", has_schemas=True, default_schema="main", max_identifier_bytes=None, folds_case=True, one_writer=True
+    )
     driver_errors: ClassVar = (duckdb.Error,)
 
-    # --- connections -----------------------------------------------------------------------------------------------------
+    # --- connections -------------------------------------------------------------------------------------------------
 
     def namespace(self, url: sa.URL) -> str:
         """Return ``duckdb:///abs/path``."""
@@ -177,7 +179,7 @@ class DuckDB(Dialect):
         del connection
         return f"duckdb {duckdb.__version__}"
 
-    # --- the catalog -----------------------------------------------------------------------------------------------------
+    # --- the catalog -------------------------------------------------------------------------------------------------
 
     def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
         """Look the tables up, in one query."""
@@ -207,7 +209,7 @@ class DuckDB(Dialect):
         """Create the schema; DuckDB's transactions make that safe."""
         connection.active.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.quoted(schema)}")
 
-    # --- reading -----------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the connection of the open transaction."""
@@ -246,7 +248,8 @@ class DuckDB(Dialect):
         # DuckDB's hash does not tell an INTEGER from a BIGINT: names and types are part of the token.
         columns = [(name, str(kind)) for name, kind in zip(relation.columns, relation.types, strict=True)]
         counted = relation.query(
-            "_e_rows", "SELECT count(*), sum(hash(_e_row)), sum(hash(_e_row, 42)) FROM (SELECT * FROM _e_rows) AS _e_row"
+            "_e_rows",
+            "SELECT count(*), sum(hash(_e_row)), sum(hash(_e_row, 42)) FROM (SELECT * FROM _e_rows) AS _e_row",
         )
         rows = counted.fetchall() if counted is not None else []
         return f"duckdb-{duckdb.__version__}:{sql.fold_values(*rows[0], *sum(columns, ()))}"
@@ -260,7 +263,7 @@ class DuckDB(Dialect):
             said = " and ".join(kind.name for kind in kinds) or "nothing"
             raise LoadError(f"a query must be one statement that reads; this is {said}", hint="write one SELECT")
 
-    # --- writing -----------------------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def stage(
         self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
@@ -285,7 +288,9 @@ class DuckDB(Dialect):
     def _load(
         self, on: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatchReader, untyped: dict[str, str]
     ) -> None:
-        plain = pa.schema([pa.field(f.name, pa.float32() if pa.types.is_float16(f.type) else f.type) for f in rows.schema])
+        plain = pa.schema(
+            [pa.field(f.name, pa.float32() if pa.types.is_float16(f.type) else f.type) for f in rows.schema]
+        )
         guarded = Guarded(rechunked(decoded(rows, plain), plain, ROW_GROUP))
         on.register("_e_rows", pa.RecordBatchReader.from_batches(plain, guarded))
         columns = ", ".join(_typed(field.name, untyped) for field in plain)
@@ -397,7 +402,7 @@ class DuckDB(Dialect):
         self._stamp(connection, "VIEW", write.table, stamped(comment, commit_id))
         return commit_id
 
-    # --- lazy values ---------------------------------------------------------------------------------------------------------
+    # --- lazy values -------------------------------------------------------------------------------------------------
 
     def lazy(self, connection: Link, query: Query, like: type) -> Any:
         """Return a relation on the main connection, where relations can be joined with one another."""
@@ -412,7 +417,9 @@ class DuckDB(Dialect):
         asked = value.query("_e_rows", "SELECT getvariable('engine_warehouse')")
         if asked is None or asked.fetchall() != [(connection.mark,)]:
             return None
-        return sa.text(value.sql_query().replace("\\", r"\\").replace(":", r"\:")).execution_options(**{RELATION: value})
+        return sa.text(value.sql_query().replace("\\", r"\\").replace(":", r"\:")).execution_options(
+            **{RELATION: value}
+        )
 
 
 _SQL_DIALECT: Any = postgresql.dialect

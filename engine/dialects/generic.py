@@ -17,7 +17,16 @@ from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, StaticPool
 
 from engine.dialects import sql
-from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
+from engine.dialects.base import (
+    Column,
+    Dialect,
+    PhysicalTable,
+    Staged,
+    TableName,
+    Traits,
+    UnknownCommitError,
+    WriteMode,
+)
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url, scrub, secrets_of
@@ -50,7 +59,7 @@ class Generic(Dialect):
     traits = Traits("generic", has_schemas=False, default_schema="", max_identifier_bytes=None, folds_case=True)
     driver_errors: ClassVar = (SQLAlchemyError,)
 
-    # --- connections -----------------------------------------------------------------------------------------------------
+    # --- connections -------------------------------------------------------------------------------------------------
 
     def namespace(self, url: sa.URL) -> str:
         """Return ``scheme://host:port/database``."""
@@ -67,7 +76,9 @@ class Generic(Dialect):
         except SQLAlchemyError as error:
             text = scrub(str(getattr(error, "orig", None) or error), secrets_of(url))
             raise StorageError(
-                f"{masked_url(url)} cannot be opened: {text}", location=masked_url(url), hint="check the URL and the server"
+                f"{masked_url(url)} cannot be opened: {text}",
+                location=masked_url(url),
+                hint="check the URL and the server",
             ) from None
 
     def close(self, connection: Link) -> None:
@@ -114,7 +125,7 @@ class Generic(Dialect):
         info = connection.main.dialect.server_version_info or ()
         return f"{connection.main.dialect.name} {'.'.join(map(str, info))}"
 
-    # --- the catalog -----------------------------------------------------------------------------------------------------
+    # --- the catalog -------------------------------------------------------------------------------------------------
 
     def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
         """Ask SQLAlchemy's inspector, table by table."""
@@ -138,7 +149,7 @@ class Generic(Dialect):
     def ensure_schema(self, connection: Link, schema: str) -> None:
         """Do nothing: tables live in the connection's own schema."""
 
-    # --- reading -----------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the writing connection."""
@@ -192,26 +203,35 @@ class Generic(Dialect):
         names = list(result.keys())
         return f"generic-rows1:{sql.fold_values(*hash_rows(tuple(row) for row in result), *names)}"
 
-    # --- writing -----------------------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def stage(
         self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
     ) -> Staged:
         """Create the staging table and fill it by INSERTs of many rows."""
-        stream = rows if isinstance(rows, pa.RecordBatchReader) else self.read(connection, rows, batch_rows=INSERT_ROWS, checksum=False)[0]
+        stream = (
+            rows
+            if isinstance(rows, pa.RecordBatchReader)
+            else self.read(connection, rows, batch_rows=INSERT_ROWS, checksum=False)[0]
+        )
         schema = plain_schema(stream.schema)
         del target
         table = sa.Table(
             sa.quoted_name(staging.name, quote=True),
             sa.MetaData(),
-            *(sa.Column(sa.quoted_name(f.name, quote=True), generic_type(f.name, f.type), key=f"c{i}") for i, f in enumerate(schema)),
+            *(
+                sa.Column(sa.quoted_name(f.name, quote=True), generic_type(f.name, f.type), key=f"c{i}")
+                for i, f in enumerate(schema)
+            ),
         )
         table.create(connection.main)
         count, keys = 0, [f"c{i}" for i in range(len(schema))]
         for batch in decoded(stream, schema):
             for start in range(0, batch.num_rows, INSERT_ROWS):
                 part = [column.to_pylist() for column in batch.slice(start, INSERT_ROWS).columns]
-                connection.main.execute(sa.insert(table), [dict(zip(keys, row, strict=True)) for row in zip(*part, strict=True)])
+                connection.main.execute(
+                    sa.insert(table), [dict(zip(keys, row, strict=True)) for row in zip(*part, strict=True)]
+                )
             count += batch.num_rows
         found = self.tables(connection, [staging])[staging]
         return Staged(staging, stream.schema, count, found.columns if found else ())
@@ -263,5 +283,7 @@ def _batch(names: Sequence[str], rows: Sequence[Any], schema: pa.Schema | None) 
         try:
             arrays.append(pa.array(list(values), None if schema is None else schema.field(i).type))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            raise LoadError(f"column {name!r} holds values of several types: {error}", hint="cast it in the query") from error
+            raise LoadError(
+                f"column {name!r} holds values of several types: {error}", hint="cast it in the query"
+            ) from error
     return pa.record_batch(arrays, names=list(names)) if schema is None else pa.record_batch(arrays, schema=schema)

@@ -85,7 +85,7 @@ class PostgreSQL(Dialect):
     traits = Traits("postgresql", has_schemas=True, default_schema="public", max_identifier_bytes=63, folds_case=False)
     driver_errors: ClassVar = (psycopg.Error, adbc_driver_manager.Error)
 
-    # --- connections -----------------------------------------------------------------------------------------------------
+    # --- connections -------------------------------------------------------------------------------------------------
 
     def namespace(self, url: sa.URL) -> str:
         """Return ``postgres://host:port``."""
@@ -161,7 +161,9 @@ class PostgreSQL(Dialect):
             return ConcurrentWriteError(f"{location} is in use: {text}", location=location, hint="run again")
         kind = SaveError if saving else LoadError
         if code.startswith("08") or code.startswith("57P") or isinstance(error, psycopg.OperationalError) and not code:
-            return kind(f"the connection to the server broke at {location}: {text}", location=location, hint="run again")
+            return kind(
+                f"the connection to the server broke at {location}: {text}", location=location, hint="run again"
+            )
         detail = getattr(diag, "message_detail", None)
         hint = {"42": "check the names in the query", "23": detail or "", "2B": detail or ""}.get(code[:2], "")
         return kind(f"PostgreSQL refused {location}: {text}", location=location, hint=hint)
@@ -174,7 +176,7 @@ class PostgreSQL(Dialect):
         """Return the server's version."""
         return f"postgresql {connection.control.info.parameter_status('server_version')}"
 
-    # --- the catalog -----------------------------------------------------------------------------------------------------
+    # --- the catalog -------------------------------------------------------------------------------------------------
 
     def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
         """Look the tables up, in one query."""
@@ -193,7 +195,7 @@ class PostgreSQL(Dialect):
         if not connection.control.execute(exists, (schema,)).fetchone():
             connection.control.execute(f"CREATE SCHEMA {sql.quoted(schema)}".encode())
 
-    # --- reading -----------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the control connection."""
@@ -292,7 +294,7 @@ class PostgreSQL(Dialect):
         cursor = connection.control.execute(f"SELECT * FROM ({text}\n) AS _e_rows LIMIT 0".encode())
         return list(cursor.description or ())
 
-    # --- writing -----------------------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def stage(
         self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
@@ -327,7 +329,9 @@ class PostgreSQL(Dialect):
             self._replace(connection, staged, write, before)
         else:
             self._in_place(connection, staged, write, before)
-        cursor.execute(f"COMMENT ON TABLE {sql.quoted_table(table)} IS {sql.literal(stamped(comment, commit_id))}".encode())
+        cursor.execute(
+            f"COMMENT ON TABLE {sql.quoted_table(table)} IS {sql.literal(stamped(comment, commit_id))}".encode()
+        )
         return commit_id
 
     def _replace(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
@@ -431,10 +435,22 @@ def _keywords(url: sa.URL) -> dict[str, Any]:
 _SAYS: list[tuple[str, str, str]] = [
     # what libpq says, what it means, what to do
     ("password authentication failed", "refuses the password of this user", "check user and password"),
-    ("no password supplied", "asks for a password", "put the password into the URL: scheme://user:password@host/database"),
-    ("does not exist", "has no such database or user", "check the database's name and the user's in the URL, or create it"),
+    (
+        "no password supplied",
+        "asks for a password",
+        "put the password into the URL: scheme://user:password@host/database",
+    ),
+    (
+        "does not exist",
+        "has no such database or user",
+        "check the database's name and the user's in the URL, or create it",
+    ),
     ("Connection refused", "cannot be reached: nothing listens there", "start the server, or check host and port"),
-    ("No such file or directory", "cannot be reached: there is no such socket", "start the server, or check host and port"),
+    (
+        "No such file or directory",
+        "cannot be reached: there is no such socket",
+        "start the server, or check host and port",
+    ),
     ("resolve host", "cannot be reached: the host's name is unknown", "check the host's name"),
     ("could not translate host name", "cannot be reached: the host's name is unknown", "check the host's name"),
     ("timeout", "cannot be reached: it does not answer", "check host, port and firewall"),

@@ -74,26 +74,10 @@ def copy_in(cursor: psycopg.Cursor[Any], table: str, rows: pa.RecordBatchReader,
     with cursor.copy(f"COPY {table} ({columns}) FROM STDIN ({options})".encode()) as copy:
         copy.write(encoder.write_header())
         for batch in rechunked(decoded(rows, schema), schema, COPY_ROWS):
-            _refuse_unencodable(batch)
             count += batch.num_rows
             copy.write(encoder.write_batch(batch))
         copy.write(encoder.finish())
     return count
-
-
-def _refuse_unencodable(batch: pa.RecordBatch) -> None:
-    """Refuse text that PostgreSQL cannot hold, by column: the server would name only the COPY."""
-    for field, column in zip(batch.schema, batch.columns, strict=True):
-        if pa.types.is_string(field.type) and column.null_count < len(column):
-            data = column.buffers()[2]
-            if data is not None and b"\0" in memoryview(data):
-                rows = [i for i, value in enumerate(column.to_pylist()) if value is not None and "\0" in value]
-                if rows:
-                    raise SaveError(
-                        f"column {field.name!r} holds a NUL character (row {rows[0]} of its batch), which PostgreSQL"
-                        " cannot store in text",
-                        hint="remove it in the dataflow, or save the column as bytes",
-                    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +125,10 @@ def wrapped(query: str, columns: Sequence[Column]) -> str:
 def rebuilt(batches: pa.RecordBatchReader, columns: Sequence[Column], batch_rows: int) -> pa.RecordBatchReader:
     """Return the stream with the columns and types that were asked for."""
     schema = pa.schema(
-        [pa.field(column.name, column.type or plain) for column, plain in zip(columns, batches.schema.types, strict=True)]
+        [
+            pa.field(column.name, column.type or plain)
+            for column, plain in zip(columns, batches.schema.types, strict=True)
+        ]
     )
 
     def stream() -> Iterator[pa.RecordBatch]:

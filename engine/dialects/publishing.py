@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from engine.dialects import sql
 from engine.dialects.base import WriteMode
 from engine.dialects.types import arrow_type
@@ -41,7 +43,7 @@ def write_in_place(dialect: Dialect, connection: Any, staged: Staged, write: Wri
         dialect.run(connection, sql.insert_missing(target, staged.table, write.keys, names, converted))
     else:
         if write.mode is WriteMode.REPLACE:
-            dialect.run(connection, sql.sa.delete(sql.table_clause(target)))
+            dialect.run(connection, sa.delete(sql.table_clause(target)))
         elif write.mode is WriteMode.DELETE_INSERT:
             dialect.run(connection, sql.delete_matching(target, staged.table, write.keys))
         dialect.run(connection, sql.insert_rows(target, staged.table, names, converted))

@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
+import pyarrow as pa
 from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
@@ -21,8 +21,6 @@ from engine.errors import OptionError, SaveError, SchemaMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-
-    import pyarrow as pa
 
     from engine.dialects.base import Dialect, Intent, PhysicalTable, Query, Staged, Traits, Write
 
@@ -158,7 +156,7 @@ class _Save:
         return self._commit(head, stamp, content, staged.schema, staged.row_count)
 
     def _view(self, head: LedgerRow | None, before: PhysicalTable | None) -> Commit:
-        if not isinstance(self.rows, sa.Executable):
+        if isinstance(self.rows, pa.RecordBatchReader):
             raise SaveError(
                 f"{self.write.table} cannot be a view: its value is a frame, not a query of this database",
                 location=str(self.write.table),
@@ -173,15 +171,15 @@ class _Save:
         return self._commit(head, stamp, content, schema, None)
 
     def _schema(self) -> pa.Schema:
-        rows: Any = self.rows
-        return self.dialect.schema(self.connection, rows) if isinstance(rows, sa.Executable) else rows.schema
+        rows = self.rows
+        return rows.schema if isinstance(rows, pa.RecordBatchReader) else self.dialect.schema(self.connection, rows)
 
     def _staging_name(self) -> TableName:
         # Sixteen hex digits: short enough for every database, so never cut down to the name of another table.
         return TableName(self.write.table.schema, "_e_" + fold(str(self.write.table), self.intent.commit_id)[:16])
 
     def _content_hash(self, staged: Staged) -> str | None:
-        if self.digest is not None and not isinstance(self.rows, sa.Executable):
+        if self.digest is not None and isinstance(self.rows, pa.RecordBatchReader):
             return self.digest()
         return self.dialect.checksum(self.connection, sql.all_rows(staged.table))
 
@@ -200,7 +198,7 @@ class _Save:
         ):
             raise _UnchangedError(head)
 
-    # --- checks --------------------------------------------------------------------------------------------------------
+    # --- checks ------------------------------------------------------------------------------------------------------
 
     def _check_keys_exist(self, names: Sequence[str]) -> None:
         write = self.write
@@ -260,7 +258,7 @@ class _Save:
                     hint="make every key of the value present and, for upsert, unique",
                 )
 
-    # --- the row that makes it true --------------------------------------------------------------------------------------
+    # --- the row that makes it true ----------------------------------------------------------------------------------
 
     def _token(self, head: LedgerRow | None, content: str | None) -> str:
         own = content or self.intent.commit_id

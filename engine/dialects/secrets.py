@@ -64,7 +64,9 @@ def masked_url(url: sa.URL) -> str:
 def _without(url: sa.URL) -> str:
     from sqlalchemy.engine import URL
 
-    return URL.create(url.drivername, url.username, None, url.host, url.port, url.database, url.query).render_as_string()
+    return URL.create(
+        url.drivername, url.username, None, url.host, url.port, url.database, url.query
+    ).render_as_string()
 
 
 def secrets_of(url: sa.URL) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def quoted_table(table: TableName) -> str:
 def table_clause(table: TableName, columns: Iterable[str] = ()) -> sa.TableClause:
     """Return the table for SQLAlchemy Core, every name quoted."""
     schema = sa.quoted_name(table.schema, quote=True) if table.schema else None
-    made = [sa.column(sa.quoted_name(name, quote=True)) for name in columns]
+    made: list[sa.ColumnClause[Any]] = [sa.column(sa.quoted_name(name, quote=True)) for name in columns]
     return sa.table(sa.quoted_name(table.name, quote=True), *made, schema=schema)
 
 
@@ -52,7 +52,9 @@ def all_rows(table: TableName) -> sa.Select[Any]:
     return sa.select(sa.text("*")).select_from(table_clause(table))
 
 
-def insert_rows(target: TableName, source: TableName, columns: Sequence[str], casts: Mapping[str, str]) -> sa.Executable:
+def insert_rows(
+    target: TableName, source: TableName, columns: Sequence[str], casts: Mapping[str, str]
+) -> sa.Executable:
     """Insert all rows of ``source`` by column name, casting the columns in ``casts`` to a SQL type."""
     to, rows = table_clause(target, columns), table_clause(source, columns)
     picked = [_Cast(rows.c[name], casts[name]) if name in casts else rows.c[name] for name in columns]
@@ -125,7 +127,8 @@ def null_keys(source: TableName, keys: Sequence[str]) -> sa.Select[Any]:
 
 def compiled(query: sa.Executable, dialect: sa.Dialect) -> tuple[str, dict[str, Any], list[str]]:
     """Compile a statement for a driver: its text, its parameters, and their order where they are positional."""
-    made: Any = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    statement: Any = query
+    made = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     # A definition (CREATE TABLE) has no parameters at all.
     return str(made), dict(made.params or {}), list(getattr(made, "positiontup", None) or ())
 
@@ -144,7 +147,8 @@ def with_literals(query: sa.Executable, dialect: sa.Dialect, render: Callable[[A
             return "NULL"
 
     dialect.statement_compiler = Compiler
-    text: str = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    statement: Any = query
+    text: str = str(statement.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     return text
 
 

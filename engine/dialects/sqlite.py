@@ -71,10 +71,12 @@ class Link:
 class SQLite(Dialect):
     """SQLite 3.33 and later."""
 
-    traits = Traits("sqlite", has_schemas=False, default_schema="", max_identifier_bytes=None, folds_case=True, one_writer=True)
+    traits = Traits(
+        "sqlite", has_schemas=False, default_schema="", max_identifier_bytes=None, folds_case=True, one_writer=True
+    )
     driver_errors: ClassVar = (sqlite3.Error,)
 
-    # --- connections -----------------------------------------------------------------------------------------------------
+    # --- connections -------------------------------------------------------------------------------------------------
 
     def namespace(self, url: sa.URL) -> str:
         """Return ``sqlite:///abs/path``."""
@@ -90,7 +92,9 @@ class SQLite(Dialect):
             main = _connect(path or ":memory:", wait_s)
         except OSError as error:
             raise StorageError(
-                f"the folder of {location} cannot be created: {error.strerror}", location=location, hint="check the path"
+                f"the folder of {location} cannot be created: {error.strerror}",
+                location=location,
+                hint="check the path",
             ) from None
         except sqlite3.Error as error:
             raise StorageError(
@@ -134,7 +138,9 @@ class SQLite(Dialect):
         text = str(error)
         if "locked" in text or "busy" in text:
             return ConcurrentWriteError(
-                f"{location} is being written by another process", location=location, hint="wait for it to end, then run again"
+                f"{location} is being written by another process",
+                location=location,
+                hint="wait for it to end, then run again",
             )
         if isinstance(error, sqlite3.IntegrityError) and "_engine_ledger" in text:
             return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
@@ -150,13 +156,13 @@ class SQLite(Dialect):
         del connection
         return f"sqlite {sqlite3.sqlite_version}"
 
-    # --- the catalog -----------------------------------------------------------------------------------------------------
+    # --- the catalog -------------------------------------------------------------------------------------------------
 
     def tables(self, connection: Link, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
         """Look the tables up, in one query."""
         marks = ", ".join("?" * len(names))
         rows = connection.main.execute(
-            "SELECT m.name, m.type, m.sql, c.name, c.type, NOT c.\"notnull\" FROM sqlite_master m"  # noqa: S608 - marks
+            'SELECT m.name, m.type, m.sql, c.name, c.type, NOT c."notnull" FROM sqlite_master m'  # noqa: S608 - marks
             " LEFT JOIN pragma_table_info(m.name) c"
             f" WHERE m.type IN ('table', 'view') AND lower(m.name) IN ({marks}) ORDER BY m.name, c.cid",
             [name.name.lower() for name in names],
@@ -174,7 +180,7 @@ class SQLite(Dialect):
     def ensure_schema(self, connection: Link, schema: str) -> None:
         """Do nothing: SQLite has no schemas."""
 
-    # --- reading -----------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def run(self, connection: Link, query: sa.Executable | str, /, **parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement on the main connection."""
@@ -210,13 +216,12 @@ class SQLite(Dialect):
         with _view(connection.main, query):
             pass
 
-    # --- writing -----------------------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def stage(
         self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
     ) -> Staged:
         """Create the staging table with declared types and fill it."""
-        stream = isinstance(rows, pa.RecordBatchReader)
         schema = rows.schema if isinstance(rows, pa.RecordBatchReader) else self.schema(connection, rows)
         there = {column.name: column.type for column in target.columns} if target is not None else {}
         columns = ", ".join(f"{sql.quoted(f.name)} {_declared(f, there)}" for f in storable(schema))
@@ -229,7 +234,7 @@ class SQLite(Dialect):
             main.execute(f"INSERT INTO {name} {text}", values)
         (count,) = main.execute(f"SELECT count(*) FROM {name}").fetchone()
         found = self.tables(connection, [staging])[staging]
-        return Staged(staging, rows.schema if stream else schema, count, found.columns if found else ())
+        return Staged(staging, schema, count, found.columns if found else ())
 
     def _load(self, main: sqlite3.Connection, name: str, rows: pa.RecordBatchReader) -> None:
         schema = storable(rows.schema)

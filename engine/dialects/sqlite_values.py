@@ -59,7 +59,13 @@ def encoded(batch: pa.RecordBatch, first_row: int) -> Iterator[tuple[Any, ...]]:
 def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
     type = column.type
     if pa.types.is_floating(type):
-        _refuse(field, pc.is_nan(column), first_row, "NaN, which SQLite turns into NULL", "write None where there is no value")
+        _refuse(
+            field,
+            pc.is_nan(column),
+            first_row,
+            "NaN, which SQLite turns into NULL",
+            "write None where there is no value",
+        )
     if pa.types.is_uint64(type):
         too_large = pc.greater(column, pa.scalar(LARGEST, pa.uint64()))
         _refuse(field, too_large, first_row, "a number beyond 2^63 - 1", "save the column as text")
@@ -76,7 +82,11 @@ def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
 def _decimals(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
     values: list[Decimal | None] = column.to_pylist()
     for i, value in enumerate(values):
-        if value is not None and len(value.as_tuple().digits) > EXACT_DIGITS and len(str(abs(value).normalize()).replace(".", "").lstrip("0")) > EXACT_DIGITS:
+        if (
+            value is not None
+            and len(value.as_tuple().digits) > EXACT_DIGITS
+            and len(str(abs(value).normalize()).replace(".", "").lstrip("0")) > EXACT_DIGITS
+        ):
             raise SaveError(
                 f"column {field.name!r} holds {value} in row {first_row + i}: SQLite keeps {EXACT_DIGITS} digits exactly",
                 hint="save the column as text",

@@ -95,7 +95,7 @@ class Warehouse:
             self._pid = os.getpid()
         return self._open
 
-    # --- names and queries -----------------------------------------------------------------------------------------------
+    # --- names and queries -------------------------------------------------------------------------------------------
 
     def name(self, text: str) -> TableName:
         """Parse a table's name and fill in the default schema.
@@ -118,7 +118,9 @@ class Warehouse:
                     hint="choose a shorter name",
                 )
         if table.name.startswith("_e_") or table.name == "_engine_ledger":
-            raise RequestError(f"the name {table.name!r} is kept for the engine's own tables", hint="choose another name")
+            raise RequestError(
+                f"the name {table.name!r} is kept for the engine's own tables", hint="choose another name"
+            )
         return table
 
     def query_table(
@@ -174,7 +176,7 @@ class Warehouse:
             self.dialect.check_query(self._connection(), query)
         return query
 
-    # --- reading -----------------------------------------------------------------------------------------------------------
+    # --- reading -----------------------------------------------------------------------------------------------------
 
     def read(
         self, query: Query, *, checksum: bool = False, batch_rows: int = 122_880
@@ -237,7 +239,7 @@ class Warehouse:
         with self._translated(self.url):
             return self.dialect.as_query(self._connection(), value)
 
-    # --- writing -----------------------------------------------------------------------------------------------------------
+    # --- writing -----------------------------------------------------------------------------------------------------
 
     def save(
         self,
@@ -280,7 +282,7 @@ class Warehouse:
             hint="run again",
         ) from unknown
 
-    # --- questions -----------------------------------------------------------------------------------------------------------
+    # --- questions ---------------------------------------------------------------------------------------------------
 
     def heads(self, tables: Iterable[TableName]) -> dict[TableName, LedgerRow | None]:
         """Return the ledger's latest row per table, by one query; no ledger means no rows."""
@@ -320,7 +322,7 @@ class Warehouse:
         with self._translated(self.url):
             return self.dialect.version(self._connection())
 
-    # --- errors --------------------------------------------------------------------------------------------------------------
+    # --- errors ------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def _translated(self, location: str, *, saving: bool = False) -> Iterator[None]:
