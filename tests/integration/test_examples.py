@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -37,9 +38,9 @@ RAIN = """
      GROUP BY f.precip, f.flights, f.on_time"""
 
 
-def run_command(*arguments: str, cwd: Path) -> str:
+def run_command(*arguments: str, cwd: Path, **variables: str) -> str:
     """Run `engine` in a process of its own and return what it printed."""
-    environment = {k: v for k, v in os.environ.items() if k not in {"ENGINE_WAREHOUSE", "ENGINE_METADATA"}}
+    environment = {k: v for k, v in os.environ.items() if k not in {"ENGINE_WAREHOUSE", "ENGINE_METADATA"}} | variables
     command = [sys.executable, "-m", "engine", *arguments]
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
     assert done.returncode == 0, done.stdout + done.stderr
@@ -155,6 +156,22 @@ def test_a_dropped_table_is_made_again(flights: Path) -> None:
     stale = stale_outputs(flights)
     assert set(stale) == {"hourly_delay"}
     assert "output_missing" in stale["hourly_delay"]
+
+
+def test_the_same_dataflow_runs_on_postgresql(flights: Path, postgresql_url: str) -> None:
+    """With another URL and nothing else changed, the tables are made in PostgreSQL, equal row for row."""
+    first = run_command("run", cwd=flights, ENGINE_WAREHOUSE=postgresql_url)
+    assert re.search(rf"^{OUTPUTS} built\b", first, re.MULTILINE), first
+    second = run_command("run", cwd=flights, ENGINE_WAREHOUSE=postgresql_url)
+    assert re.search(rf"^{OUTPUTS} fresh\b", second, re.MULTILINE), second
+    with duckdb.connect(str(flights / "flights.duckdb"), read_only=True) as con, psycopg.connect(postgresql_url) as pg:
+        tables = con.sql("SELECT table_name FROM information_schema.tables WHERE table_schema = 'marts'").fetchall()
+        assert len(tables) == 12
+        for (table,) in tables:
+            relation = con.sql(f"FROM marts.{table}")
+            columns = ", ".join(f'"{column}"' for column in relation.columns)
+            rows = pg.execute(f"SELECT {columns} FROM marts.{table}".encode()).fetchall()
+            assert sorted(rows, key=repr) == sorted(relation.fetchall(), key=repr), table
 
 
 def test_the_xgboost_example_loads_the_model_it_saved(tmp_path: Path) -> None:
