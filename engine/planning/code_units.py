@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.planning.compiled import captured, code_form, computed_attributes, computed_defaults, uses_in_code
 from engine.planning.determinism import dynamics, nondeterminism
 from engine.planning.project import Project, is_engine
-from engine.planning.references import MISSING, Namespace, Resolver, full_name, module_of
+from engine.planning.references import MISSING, Namespace, Resolver, full_name, is_builtin, module_of
 from engine.planning.scopes import Use, uses_of
 from engine.planning.sources import Sources, methods_of, namespace_of
 from engine.planning.syntax import syntax_hash
@@ -75,7 +75,7 @@ class CodeUnits:
             return self._class(target) if isinstance(target, type) else self._function(target)
         if hasattr(target, "__wrapped__") and callable(target):  # functools.cache and its like
             return self._wrapper(target)
-        if isinstance(target, types.BuiltinFunctionType) and not _is_method_of_object(target):
+        if is_builtin(target):
             return self._external(full_name(target))
         return self._constant(name, target, module)
 
@@ -377,7 +377,3 @@ def _where(unit: Unit) -> str:
     """Name a unit in a sentence."""
     call = "()" if unit.kind == "function" else ""
     return f"{unit.qualname}{call}{f' in {os.path.basename(unit.path)}' if unit.path else ''}"  # noqa: PTH119 - a name may be no path, such as "<stdin>"
-
-
-def _is_method_of_object(target: types.BuiltinFunctionType) -> bool:
-    return target.__self__ is not None and not isinstance(target.__self__, types.ModuleType)

@@ -154,17 +154,18 @@ class Resolver:
                 return None
         if self.is_external(target) and not _wraps_project(target):
             return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
-        if isinstance(target, _BUILTIN) and not _has_owner(target):
+        if is_builtin(target):
             return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
         return Reference(name, "", target, module, tuple(rest))
 
 
-_BUILTIN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType)
-
-
-def _has_owner(target: Any) -> bool:
-    owner = getattr(target, "__self__", None)
-    return owner is not None and not isinstance(owner, types.ModuleType)
+def is_builtin(target: Any) -> bool:
+    """Say whether an object is a function written in C that stands by itself, and so has nothing but a name."""
+    if isinstance(target, types.BuiltinFunctionType):
+        return target.__self__ is None or isinstance(target.__self__, (types.ModuleType, type))
+    return isinstance(
+        target, (types.MethodDescriptorType, types.ClassMethodDescriptorType, types.WrapperDescriptorType)
+    )
 
 
 def _wraps_project(target: Any) -> bool:

@@ -241,7 +241,8 @@ def external_name(target: Any) -> str:
     owner = getattr(target, "__self__", None)
     if owner is not None and not isinstance(owner, (type, types.ModuleType)):
         return f"{external_name(type(owner))}.{target.__name__}"
-    module = str(getattr(target, "__module__", None) or type(target).__module__)
+    home = owner if isinstance(owner, type) else getattr(target, "__objclass__", target)
+    module = str(getattr(home, "__module__", None) or type(target).__module__)
     name = getattr(target, "__qualname__", None) or type(target).__qualname__
     return f"{module.partition('.')[0].lstrip('_')}.{name}"
 
@@ -414,7 +415,14 @@ def _special_name(form: Any) -> str | None:
 
 _KINDS: tuple[tuple[tuple[type, ...], Callable[[ValueEncoder, Any], bytes]], ...] = (
     (
-        (type, types.FunctionType, types.ModuleType, types.MethodDescriptorType, types.WrapperDescriptorType),
+        (
+            type,
+            types.FunctionType,
+            types.ModuleType,
+            types.MethodDescriptorType,
+            types.ClassMethodDescriptorType,
+            types.WrapperDescriptorType,
+        ),
         lambda encoder, value: encoder.references.refer(value),
     ),
     ((types.MethodType,), lambda encoder, value: encoder.sequence(b"method", [value.__func__, value.__self__])),
