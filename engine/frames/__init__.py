@@ -9,8 +9,9 @@ from __future__ import annotations
 import collections.abc
 import functools
 import types
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
+from engine.frames.base import bare
 from engine.registry import Registry
 
 if TYPE_CHECKING:
@@ -39,16 +40,12 @@ def library_of_type(type_: Any) -> FrameLibrary | None:
     Understands classes and subclasses, ``Annotated[…]``, ``… | None``, parametrised classes such as
     ``sqlalchemy.Select[Any]``, and streams such as ``Iterator[pandas.DataFrame]``.
     """
+    type_ = bare(type_)
     if isinstance(type_, type) and not isinstance(type_, types.GenericAlias):
         return _library_of_class(type_)
-    origin, arguments = get_origin(type_), get_args(type_)
-    if origin is Annotated:
-        return library_of_type(arguments[0])
-    if origin in {Union, types.UnionType}:
-        members = [argument for argument in arguments if argument is not types.NoneType]
-        return library_of_type(members[0]) if len(members) == 1 else None
+    origin = get_origin(type_)
     if origin in _STREAMS:
-        return _streams() if _holds_frames(arguments[0]) else None
+        return _streams() if _holds_frames(get_args(type_)[0]) else None
     return _library_of_class(origin) if isinstance(origin, type) else None
 
 

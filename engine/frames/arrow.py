@@ -9,7 +9,7 @@ import pyarrow.feather
 import pyarrow.orc
 
 from engine.errors import SaveError
-from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, check_names
+from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, bare, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,12 +43,13 @@ class Arrow(FrameLibrary):
         table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
         return table.to_reader(max_chunksize=BATCH_ROWS)
 
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream itself, or its rows as one table or one batch."""
-        if issubclass(like, pa.RecordBatchReader):
+        wanted = bare(like)
+        if issubclass(wanted, pa.RecordBatchReader):
             return batches
         table = batches.read_all()
-        if not issubclass(like, pa.RecordBatch):
+        if not issubclass(wanted, pa.RecordBatch):
             return table
         whole = table.combine_chunks().to_batches()
         return whole[0] if whole else pa.RecordBatch.from_pylist([], schema=table.schema)

@@ -12,9 +12,10 @@ the library cannot hold exactly is refused, with the column's name.
 
 from __future__ import annotations
 
+import types
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, get_args, get_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -74,8 +75,12 @@ class FrameLibrary(ABC):
         """
 
     @abstractmethod
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
-        """Return the stream as a frame of type ``like``, one of `frame_types`, values unchanged.
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
+        """Return the stream as a frame of type ``like``, values unchanged.
+
+        Args:
+            batches: The rows.
+            like: The annotation that asks for the frame: one of `frame_types`, perhaps in ``Annotated`` or ``| None``.
 
         Raises:
             LoadError: A column holds what the library cannot say exactly.
@@ -96,6 +101,23 @@ class FrameLibrary(ABC):
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows where it is known without computing, else None."""
         return len(frame) if hasattr(frame, "__len__") else None
+
+
+def bare(annotation: Any) -> Any:
+    """Return the annotation without ``Annotated`` and without ``| None``.
+
+    >>> bare(Annotated[int, "note"] | None)
+    <class 'int'>
+    """
+    while True:
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        members = [argument for argument in arguments if argument is not types.NoneType]
+        if origin is Annotated:
+            annotation = arguments[0]
+        elif origin in {Union, types.UnionType} and len(members) == 1:
+            annotation = members[0]
+        else:
+            return annotation
 
 
 def check_names(names: Iterable[Any], error: type[StorageError]) -> None:

@@ -39,7 +39,7 @@ class DuckDBRelations(FrameLibrary):
         except duckdb.Error as error:
             raise SaveError(f"the query of a DuckDB relation fails: {error}") from error
 
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Refuse: a relation belongs to a database, whose dialect makes it.
 
         Raises:

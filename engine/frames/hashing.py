@@ -1,8 +1,9 @@
 """Hashing: one content hash for any Arrow stream, computed while the batches pass.
 
-Theory of operation. Every row is hashed to 64 bits under two seeds; the sums modulo 2^64 over all rows, the number of
-rows and the hash of the schema make the digest. A sum does not care about order, so neither does the digest; a row that
-occurs twice counts twice (an exclusive or would cancel it). Columns count by name, type and position.
+Theory of operation. Every row is hashed to 64 bits, and that number is hashed once more; the sums of both modulo 2^64,
+the number of rows and the hash of the schema make the digest. A sum does not care about order, so neither does the
+digest; a row that occurs twice counts twice (an exclusive or would cancel it); two sums leave no room for rows that
+make up for one another by chance. Columns count by name, type and position.
 
 Rules: equal content gives an equal digest however the stream is cut into batches, slices and dictionaries; NULL, NaN,
 the empty text and the empty list are four things; ``-0.0`` is not ``0.0``. So floats, times and decimals are hashed by
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 
 _SCHEME = 1
 """Counts up when the same rows would get another digest under the same version of polars."""
-_SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+_ROW_SEED, _SECOND_SEED = 0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F
 """Two odd 64-bit constants (Source: the golden ratio, and a prime of xxHash); any two different numbers serve."""
+_WORD = 2**64
 _DIGEST_BYTES = 20
 _SYNONYMS = {
     "large_string": "string",
@@ -111,7 +113,7 @@ class ContentHasher:
         self.row_count = 0
         self.is_complete = True
         self._schema_hash = schema_hash(schema)
-        self._sums = [0 for _ in _SEEDS]
+        self._sums = [0, 0]
         self._is_hashable = True
 
     def update(self, batch: pa.RecordBatch) -> None:
@@ -122,11 +124,12 @@ class ContentHasher:
         try:
             columns = [_bits(column) for column in batch.columns]
             rows = pl.DataFrame(pa.RecordBatch.from_arrays(columns, [str(i) for i in range(len(columns))]))
-            sums = [int(rows.hash_rows(seed).sum()) for seed in _SEEDS]
+            hashes = rows.hash_rows(_ROW_SEED)
+            sums = int(hashes.sum()), int(hashes.hash(_SECOND_SEED).sum())
         except (pa.ArrowException, PolarsError, PanicException, NotImplementedError):
             self._is_hashable = False
         else:
-            self._sums = [(old + new) % 2**64 for old, new in zip(self._sums, sums, strict=True)]
+            self._sums = [(old + new) % _WORD for old, new in zip(self._sums, sums, strict=True)]
 
     def digest(self) -> str | None:
         """Return the digest of all rows so far, or None: a type cannot be hashed, or the stream has not ended."""

@@ -107,7 +107,7 @@ class Pandas(FrameLibrary):
         arrays = [_to_arrow(str(name), series) for name, series in frame.items()]
         return pa.table(arrays, names=list(frame.columns)).to_reader(max_chunksize=BATCH_ROWS)
 
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream as a frame whose columns have the exact types of the table above.
 
         Raises:

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 
 from engine.errors import LoadError, SaveError
-from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, check_names
+from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, bare, check_names
 from engine.frames.nested import plain, rewrite
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Polars(FrameLibrary):
 
         return pa.RecordBatchReader.from_batches(schema, batches())
 
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream as an eager frame, or as a lazy one over rows in memory.
 
         Raises:
@@ -112,7 +112,7 @@ class Polars(FrameLibrary):
             column = _fitting(field.name, table.column(position))
             table = table.set_column(position, field.with_type(column.type), column)
         frame = pl.DataFrame(table)
-        return frame.lazy() if issubclass(like, pl.LazyFrame) else frame
+        return frame.lazy() if issubclass(bare(like), pl.LazyFrame) else frame
 
     def column(self, frame: Any, name: str) -> Any:
         """Return one column as a series; of a lazy frame a lazy frame of it."""

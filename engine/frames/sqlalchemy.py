@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import sqlalchemy as sa
 
 from engine.errors import LoadError, SaveError
-from engine.frames.base import FrameLibrary
+from engine.frames.base import FrameLibrary, bare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class SQLAlchemySelects(FrameLibrary):
             "from_.query(sql=…) for a parameter annotated as pyarrow.Table",
         )
 
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Refuse: a select stands for rows in a database.
 
         Raises:
@@ -41,7 +41,7 @@ class SQLAlchemySelects(FrameLibrary):
         """
         del batches
         raise LoadError(
-            f"rows in memory cannot become a SQLAlchemy {like.__name__}",
+            f"rows in memory cannot become a SQLAlchemy {getattr(bare(like), '__name__', like)}",
             hint="load it from a table or query of a warehouse, or annotate the parameter as pyarrow.Table",
         )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args
 import pyarrow as pa
 
 from engine.errors import LoadError, SaveError, SchemaMismatchError
-from engine.frames.base import FrameLibrary
+from engine.frames.base import FrameLibrary, bare
 from engine.frames.hashing import logical_type
 
 if TYPE_CHECKING:
@@ -55,13 +55,13 @@ class FrameStreams(FrameLibrary):
 
         return pa.RecordBatchReader.from_batches(opening.schema, batches())
 
-    def from_arrow(self, batches: pa.RecordBatchReader, like: type) -> Any:
+    def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Yield one frame per record batch; a stream without rows gives one empty frame.
 
         Raises:
             LoadError: ``like`` does not say what its frames are.
         """
-        item = (get_args(like) or (None,))[0]
+        item = (get_args(bare(like)) or (None,))[0]
         library = self._find(item)
         if library is None:
             raise LoadError(f"{like} is no stream of frames", hint="annotate it as Iterator[pandas.DataFrame], for one")

@@ -115,3 +115,19 @@ def test_one_library_does_not_load_another(word: str, others: set[str]) -> None:
     code = f"import sys, engine.frames.{word}; print(sorted({others!r} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "type_"),
+    [
+        (pa.Table | None, pa.Table),
+        (Annotated[pa.RecordBatch, "note"], pa.RecordBatch),
+        (Annotated[pl.LazyFrame | None, "note"], pl.LazyFrame),
+        (pd.DataFrame | None, pd.DataFrame),
+    ],
+)
+def test_annotations_make_frames_of_their_type(annotation: Any, type_: type) -> None:
+    """An annotation with a note, or that allows None, makes the frame it names."""
+    library = library_of_type(annotation)
+    assert library is not None
+    assert isinstance(library.from_arrow(pa.table({"x": [1]}).to_reader(), annotation), type_)
