@@ -8,7 +8,7 @@ its last reader, counted over all stages that may still come; a node that two st
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.bindings import Group, Source, Value
 from engine.node import NodeKind
@@ -17,8 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.bindings import Binding
-    from engine.graph import FunctionGraph
     from engine.node import Node
+
+
+class Ordered(Protocol):
+    """What the scheduler needs of a graph."""
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """Every node by name."""
+
+    def order(self, targets: Iterable[str], stop: Callable[[str], bool] | None = None) -> list[str]:
+        """Return the targets and what is upstream of them, each after what it reads, without what ``stop`` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ class Schedule:
         keeps: Names whose values are held to the end.
     """
 
-    def __init__(self, graph: FunctionGraph, uses: Sequence[Iterable[str]], keeps: Iterable[str]) -> None:
+    def __init__(self, graph: Ordered, uses: Sequence[Iterable[str]], keeps: Iterable[str]) -> None:
         self.graph = graph
         self._keeps = frozenset(keeps)
         self._last_use: dict[str, int] = {name: index for index, names in enumerate(uses) for name in names}

@@ -185,7 +185,8 @@ class TableSaver(_FrameAdapter, DataSaver):
         current = current_saving()
         # Reading the table back must give these very types again, or the node is computed instead.
         frame_types = get_dataframe_metadata(data)["dataframe_metadata"]["datatypes"]
-        intent = dataclasses.replace(current.intent, record={**current.intent.record, "frame_types": frame_types})
+        record = {**current.intent.record, "frame_types": frame_types}
+        intent = dataclasses.replace(current.intent, record=record, adopt=self.adopt)
         with current_session() as session:
             warehouse = session.warehouse(self.warehouse)
             write = Write(warehouse.name(self.table), spec.mode, spec.keys)

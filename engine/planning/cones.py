@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.bindings import Binding
     from engine.graph import FunctionGraph
     from engine.io.data_adapters import DataSource, Target
+    from engine.metadata.records import CodeUnit
     from engine.node import Node
     from engine.planning.fingerprint import CodeVersion, Fingerprinter
 
@@ -218,9 +219,7 @@ class Cones:
             code = self.code(name)
             for unit in code.units if code else ():
                 if unit.kind != "external":
-                    call = "()" if unit.kind == "function" else ""
-                    file = (unit.file_path or unit.module or "").rsplit("/", 1)[-1]
-                    units[f"{unit.qualname}{call} in {file}"] = unit.unit_hash
+                    units[_shown(unit)] = unit.unit_hash
         return units
 
     def _statements(self, loaders: tuple[str, ...]) -> dict[str, str]:
@@ -246,3 +245,11 @@ class Cones:
                     str(binding.value) if plain else self._hash(binding.value, f"{output}({name}=)", unknowable)
                 )
         return options
+
+
+def _shown(unit: CodeUnit) -> str:
+    """Name a function, class or constant with its file, as reasons do: ``clean_name() in helpers.py``."""
+    call = "()" if unit.kind == "function" else ""
+    if unit.file_path:
+        return f"{unit.qualname}{call} in {unit.file_path.rsplit('/', 1)[-1]}"
+    return f"{unit.qualname}{call} in {(unit.module or '').rsplit('.', 1)[-1]}.py"

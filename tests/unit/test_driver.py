@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import polars as pl
@@ -15,6 +14,9 @@ from engine.driver import Builder, Driver
 from engine.errors import InputError, RequestError, UnknownNodeError
 from engine.io.materialization import from_, to
 from engine.lifecycle import GraphConstructionHook, GraphExecutionHook, NodeExecutionHook
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 CALLS: list[str] = []
 
@@ -248,7 +250,9 @@ class Witness(NodeExecutionHook, GraphExecutionHook, GraphConstructionHook):
 
 
 def test_hooks_see_everything_in_order(module: ModuleType) -> None:
-    """Hooks are called in the order constructed, before, each node before and after, after; defaults are no arguments."""
+    """Hooks are called in the order constructed, before, each node before and after, after; defaults are no
+    arguments.
+    """
     witness = Witness()
     driver = Builder().with_modules(module).with_adapters(witness).build()
     driver.execute(["total"], inputs={"number": 1})

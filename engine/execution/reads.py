@@ -1,0 +1,75 @@
+"""Reads: which version of which dataset a loader read, as the record and the planner take it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.io.data_adapters import FileSource, TableSource
+from engine.io.files import file_token
+from engine.io.tables import LEDGER
+from engine.metadata.records import Dataset, InputRead
+from engine.planning.planner import source_name
+
+if TYPE_CHECKING:
+    from engine.io.data_adapters import DataSource
+    from engine.io.session import Session
+
+_LOADED = 2
+CONTENT = "content"
+
+
+def metadata_of(value: Any) -> dict[str, Any]:
+    """Return the metadata out of what a loader gives, which is a pair of value and metadata."""
+    is_pair = isinstance(value, tuple) and len(value) == _LOADED and isinstance(value[1], dict)
+    return value[1] if is_pair else {}
+
+
+def input_read(session: Session, loader: str, source: DataSource | None, metadata: dict[str, Any]) -> InputRead | None:
+    """Return what a loader read, or None where it does not say.
+
+    A loader of the user's, which cannot say beforehand what it will read, says so afterwards when its metadata
+    describes a file (`engine.io.utils.get_file_metadata`).
+
+    Args:
+        session: The open warehouses.
+        loader: The name of the loader's node.
+        source: What it said it would read.
+        metadata: What it says it has read.
+    """
+    token = metadata.get("token")
+    name = loader.removeprefix("load_data.")
+    if isinstance(source, TableSource) and token is not None:
+        return InputRead(
+            param_name=name,
+            dataset=_table_dataset(session, source, loader, is_external=token["kind"] != LEDGER),
+            token_kind=token["kind"],
+            token=token["value"],
+            query_text=source.sql,
+            read_columns=source.columns,
+        )
+    path = source.path if isinstance(source, FileSource) else metadata.get("file_metadata", {}).get("path")
+    if path is None or (source is not None and token is None):
+        return None
+    content = token["value"] if token else file_token(path)
+    if content is None:
+        return None
+    dataset = Dataset(namespace="file", name=str(Path(path).resolve()), dataset_type="file", is_external=True)
+    return InputRead(param_name=name, dataset=dataset, token_kind=CONTENT, token=content)
+
+
+def _table_dataset(session: Session, source: TableSource, loader: str, *, is_external: bool) -> Dataset:
+    warehouse = session.warehouse(source.warehouse)
+    if source.table is None:
+        return Dataset(
+            namespace=warehouse.namespace, name=source_name(source, loader), dataset_type="query", is_external=True
+        )
+    name = str(warehouse.name(source.table))
+    return Dataset(namespace=warehouse.namespace, name=name, dataset_type="table", is_external=is_external)
+
+
+def boundary_key(source: DataSource | None, read: InputRead, loader: str) -> str:
+    """Return the key under which recipes list what was read."""
+    if isinstance(source, TableSource):
+        return source_name(source, loader)
+    return source.path if isinstance(source, FileSource) else read.dataset.name
