@@ -68,6 +68,10 @@ class Arrow(FrameLibrary):
         """Return the names of the columns."""
         return tuple(frame.schema.names) if hasattr(frame, "schema") else ()
 
+    def column_types(self, frame: Any) -> Sequence[str]:
+        """Return the types of the columns as Arrow spells them."""
+        return [str(type_) for type_ in frame.schema.types] if hasattr(frame, "schema") else [str(frame.type)]
+
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows, or None for a stream."""
         return None if isinstance(frame, pa.RecordBatchReader) else len(frame)

@@ -98,6 +98,11 @@ class FrameLibrary(ABC):
     def column_names(self, frame: Any) -> Sequence[str]:
         """Return the names of the columns, without computing a lazy frame."""
 
+    def column_types(self, frame: Any) -> Sequence[str] | None:
+        """Return the types of the columns as the library spells them, without computing a lazy frame; None if unknown."""
+        del frame
+        return None
+
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows where it is known without computing, else None."""
         return len(frame) if hasattr(frame, "__len__") else None

@@ -61,6 +61,10 @@ class DuckDBRelations(FrameLibrary):
         """Return the names of the columns."""
         return tuple(frame.columns)
 
+    def column_types(self, frame: Any) -> Sequence[str]:
+        """Return the types of the columns as DuckDB spells them."""
+        return [str(type_) for type_ in frame.types]
+
     def row_count(self, frame: Any) -> int | None:
         """Return None: counting would run the query."""
         del frame

@@ -127,6 +127,10 @@ class Pandas(FrameLibrary):
         """Return the labels of the columns; of a series its name."""
         return list(frame.to_frame().columns if isinstance(frame, pd.Series) else frame.columns)
 
+    def column_types(self, frame: Any) -> Sequence[str]:
+        """Return the types of the columns as pandas spells them."""
+        return [str(dtype) for dtype in (frame.to_frame() if isinstance(frame, pd.Series) else frame).dtypes]
+
 
 def _check_index(frame: pd.DataFrame) -> None:
     index = frame.index

@@ -126,6 +126,10 @@ class Polars(FrameLibrary):
             return (frame.name,)
         return tuple(frame.collect_schema().names())
 
+    def column_types(self, frame: Any) -> Sequence[str]:
+        """Return the types of the columns as polars spells them."""
+        return [str(d) for d in ([frame.dtype] if isinstance(frame, pl.Series) else frame.collect_schema().dtypes())]
+
 
 def _check_types(schema: pl.Schema) -> None:
     for name, dtype in schema.items():

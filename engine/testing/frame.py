@@ -139,6 +139,11 @@ class FrameSuite:
         with pytest.raises(KeyError):
             self.library().column(self.make(pa.table({"x": [1]})), "y")
 
+    def test_types_stand_beside_the_names(self) -> None:
+        """The types of the columns are words, one per column, or unknown."""
+        types = self.library().column_types(self.make(pa.table({"x": [1], "y": ["a"]})))
+        assert types is None or (len(types) == 2 and all(isinstance(word, str) for word in types))  # noqa: PLR2004
+
     def test_row_count_is_known_or_none(self) -> None:
         """The number of rows is right, or None where it would have to be computed."""
         assert self.library().row_count(self.make(pa.table({"x": [1, 2, 3]}))) in (3, None)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -205,3 +208,25 @@ def test_no_rows_and_no_columns_have_digests() -> None:
     assert empty.digest() is not None
     assert digest(pa.table({"x": pa.array([None], pa.int64())})) != empty.digest()
     assert digest(pa.table({})) is not None
+
+
+def test_digest_is_the_same_in_another_process() -> None:
+    """Another process, with another number of threads and another hash seed of Python, finds the same hash."""
+    code = (
+        "import pyarrow as pa; from engine.frames.hashing import hashed; "
+        "t = pa.table({'x': ['a', None, 'b' * 20], 'y': [1.5, None, 2.5], 'z': [[1], None, []]}); "
+        "r, h = hashed(t.to_reader()); "
+        "r.read_all(); print(h.digest())"
+    )
+    found = {
+        subprocess.run(  # noqa: S603 - this interpreter, the code above
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONHASHSEED": seed, "POLARS_MAX_THREADS": threads},
+        ).stdout.strip()
+        for seed, threads in (("1", "1"), ("2", "4"))
+    }
+    here = digest(pa.table({"x": ["a", None, "b" * 20], "y": [1.5, None, 2.5], "z": [[1], None, []]}))
+    assert found == {here}
