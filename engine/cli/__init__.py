@@ -47,8 +47,8 @@ class _Root(click.Group):
         """Run the chosen command; a fault inside it becomes an exit status."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit):
-            raise  # spoken of in `main`
+        except (click.ClickException, click.Abort, click.exceptions.Exit, BrokenPipeError):
+            raise  # dealt with in `main`, here or in click
         except Exception as error:  # noqa: BLE001 - the last place before the user's terminal
             ctx.exit(failures.report(error, debug=ctx.meta.get(failures.DEBUG, False)))
 

@@ -9,7 +9,7 @@ import traceback
 
 import click
 
-from engine.errors import DefinitionError, EngineError, ExtensionError, RequestError, RunNotFoundError
+from engine.errors import DefinitionError, EngineError, ExtensionError, InputError, RequestError, RunNotFoundError
 
 DEBUG = "engine.debug"
 _URLS = "engine.urls"
@@ -32,10 +32,12 @@ def report(error: Exception, *, debug: bool) -> int:
     if debug:
         click.echo(scrubbed("".join(traceback.format_exception(error))), err=True)
     if isinstance(error, EngineError):
-        _print(error.message, error.hint)
+        # The library's hint is about its own call; here inputs come from the settings.
+        hint = "give inputs under [inputs] in the project's settings" if isinstance(error, InputError) else error.hint
+        _print(error.message, hint)
     else:
         hint = "" if debug else "this is not your fault; see where it comes from with --debug, and please report it"
-        _print(f"unexpected {type(error).__name__}: {error}", hint)
+        _print(scrubbed(f"unexpected {type(error).__name__}: {error}"), hint)
     return status_of(error)
 
 
@@ -60,16 +62,31 @@ def remember_urls(*urls: str | None) -> None:
     context.meta[_URLS] = (*context.meta.get(_URLS, ()), *(url for url in urls if url))
 
 
+def masked(text: str) -> str:
+    """Return a sentence of the engine's own without the passwords that the settings hold."""
+    from engine.dialects.secrets import MASK
+
+    for secret in _secrets():
+        text = text.replace(secret, MASK)
+    return text
+
+
 def scrubbed(text: str) -> str:
-    """Return a text without passwords."""
-    from engine.dialects.secrets import parse_url, scrub, secrets_of
+    """Return a text of unknown origin without those passwords, and without anything that looks like one."""
+    from engine.dialects.secrets import scrub
+
+    return scrub(text, _secrets())
+
+
+def _secrets() -> list[str]:
+    from engine.dialects.secrets import parse_url, secrets_of
 
     context = click.get_current_context(silent=True)
-    secrets: list[str] = []
+    found: list[str] = []
     for url in context.meta.get(_URLS, ()) if context else ():
         with contextlib.suppress(EngineError):  # what is no URL is reported by whoever opens it
-            secrets += secrets_of(parse_url(url))
-    return scrub(text, secrets)
+            found += secrets_of(parse_url(url))
+    return found
 
 
 def colour() -> bool | None:
@@ -79,9 +96,9 @@ def colour() -> bool | None:
 
 def _print(message: str, hint: str) -> None:
     sys.stdout.flush()
-    click.echo(click.style("error: ", fg="red", bold=True) + scrubbed(message), err=True, color=colour())
+    click.echo(click.style("error: ", fg="red", bold=True) + masked(message), err=True, color=colour())
     if hint:
-        click.echo(click.style("hint: ", fg="cyan") + scrubbed(hint), err=True, color=colour())
+        click.echo(click.style("hint: ", fg="cyan") + masked(hint), err=True, color=colour())
 
 
 def _lowered(sentence: str) -> str:

@@ -117,6 +117,6 @@ def _refuse_to_overwrite(folder: Path, files: Mapping[str, str]) -> None:
     there = [str(folder / name) for name in files if name != ".gitignore" and (folder / name).exists()]
     if there:
         raise RequestError(
-            f"{' and '.join(there)} already there; nothing was written",
+            f"{' and '.join(there)} exist{'s' if len(there) == 1 else ''} already; nothing was written",
             hint="name an empty folder: engine init DIR",
         )

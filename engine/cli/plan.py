@@ -9,7 +9,7 @@ import click
 
 from engine.cli.options import common_options, outputs_argument
 from engine.cli.output import counted, echo, echo_json, reason_row, styled
-from engine.cli.project import build_driver, enter_project
+from engine.cli.project import build_driver, chosen_outputs, enter_project
 
 if TYPE_CHECKING:
     from engine.planning.plan import Decision, Plan
@@ -26,7 +26,8 @@ def plan(outputs: tuple[str, ...], directory: str, as_json: bool) -> None:
     Nothing is run or written. `maybe`: only if what it reads comes out different.
     """
     settings = enter_project(directory)
-    made = build_driver(settings).plan(list(outputs) or None, inputs=dict(settings.inputs))
+    driver = build_driver(settings)
+    made = driver.plan(chosen_outputs(driver, outputs), inputs=dict(settings.inputs))
     if as_json:
         echo_json({"summary": _summary(made), "outputs": [_row(decision) for decision in made.decisions]})
         return

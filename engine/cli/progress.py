@@ -83,13 +83,17 @@ class RunProgress(NodeExecutionHook, OutputExecutionHook):
         if result.name in self._printed:
             return
         if not self._printed:
-            self._line("output", "state", "rows", "time", Text("reason"), header=True)
+            self._line("output", "state", "rows", "time", "reason", is_header=True)
         self._printed.add(result.name)
         took = duration(result.duration_s) if result.state in {"built", "unchanged", "failed"} else ""
-        reason = Text(str(result.reasons[0]) if result.reasons and result.state != "fresh" else "")
+        reason = str(result.reasons[0]) if result.reasons and result.state != "fresh" else ""
         self._line(result.name, result.state, number(result.rows), took, reason)
 
-    def _line(self, name: str, state: str, rows: str, took: str, reason: Text, *, header: bool = False) -> None:
+    def _line(self, name: str, state: str, rows: str, took: str, reason: str, *, is_header: bool = False) -> None:
+        if not self._console.is_terminal:
+            cells = (name.ljust(self._name_width), state.ljust(_STATE_WIDTH), rows.rjust(_ROWS_WIDTH))
+            self._console.out("  ".join((*cells, took.rjust(_TIME_WIDTH), reason)).rstrip())
+            return
         grid = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
         grid.add_column(width=self._name_width, overflow="fold")
         grid.add_column(width=_STATE_WIDTH)
@@ -97,5 +101,5 @@ class RunProgress(NodeExecutionHook, OutputExecutionHook):
         grid.add_column(width=_TIME_WIDTH, justify="right")
         grid.add_column(min_width=_REASON_WIDTH, overflow="fold")
         coloured = Text(state, style=STYLES.get(state, ""))
-        grid.add_row(Text(name), coloured, Text(rows), Text(took), reason, style="bold" if header else "")
+        grid.add_row(Text(name), coloured, Text(rows), Text(took), Text(reason), style="bold" if is_header else "")
         self._console.print(grid)

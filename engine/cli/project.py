@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.failures import remember_urls
-from engine.errors import ConfigurationError, EngineError, UnknownNodeError, did_you_mean
+from engine.errors import ConfigurationError, EngineError, RunNotFoundError, UnknownNodeError, did_you_mean
 from engine.settings import load_settings, metadata_url
 
 if TYPE_CHECKING:
@@ -158,12 +158,22 @@ def chosen_outputs(driver: Driver, names: Sequence[str]) -> list[str]:
     outputs = driver.graph.savers()
     for name in names:
         if name not in outputs:
-            raise UnknownNodeError.among(name, outputs, what="output")
+            error = UnknownNodeError.among(name, outputs, what="output")
+            error.hint = error.hint if error.near else f"there are: {', '.join(outputs) or 'none'}"
+            raise error
     return list(names) or outputs
 
 
 def open_store(settings: Settings) -> contextlib.closing[MetadataStore]:
-    """Open the metadata of a project for looking; nothing is created or upgraded."""
+    """Open the metadata of a project for looking; nothing is created or upgraded.
+
+    Raises:
+        RunNotFoundError: There is no metadata, because nothing has run yet.
+    """
+    from engine.metadata import migrate
     from engine.metadata.store import MetadataStore
 
-    return contextlib.closing(MetadataStore(metadata_url(settings.metadata, settings.warehouse), read_only=True))
+    url = metadata_url(settings.metadata, settings.warehouse)
+    if migrate.current(url) is None:
+        raise RunNotFoundError(f"project {settings.project!r} has no runs yet", hint="make the first one: engine run")
+    return contextlib.closing(MetadataStore(url, read_only=True))

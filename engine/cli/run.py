@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import sysconfig
 import traceback
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.failures import FAILED, scrubbed
+from engine.cli.failures import FAILED, masked, scrubbed
 from engine.cli.options import common_options, outputs_argument
 from engine.cli.output import console, duration, echo, echo_json, reason_row, short_id
 from engine.cli.project import build_driver, chosen_outputs, enter_project
@@ -19,9 +20,8 @@ from engine.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from engine.driver import Driver
+    from engine.cli.progress import RunProgress
     from engine.execution.results import OutputResult, RunResult
-    from engine.settings import Settings
 
 
 @click.command()
@@ -34,34 +34,30 @@ def run(outputs: tuple[str, ...], full_refresh: bool, directory: str, as_json: b
     Only what is stale is rebuilt; `engine plan` says beforehand what that is.
     """
     settings = enter_project(directory)
-    rerun = "all" if full_refresh else "stale"
-    if as_json:
-        result = _refresh(build_driver(settings), settings, outputs, rerun)
-        echo_json(_as_json(result))
+    progress = None if as_json else _progress()
+    driver = build_driver(settings, *([progress] if progress else []))
+    chosen = chosen_outputs(driver, outputs)
+    with progress.shown(chosen) if progress else contextlib.nullcontext():
+        result = driver.refresh(chosen, inputs=dict(settings.inputs), rerun="all" if full_refresh else "stale")
+    if progress:
+        _print(result)
     else:
-        result = _run_visibly(settings, outputs, rerun)
+        echo_json(_as_json(result))
     if not result.succeeded:
         click.get_current_context().exit(FAILED)
 
 
-def _refresh(driver: Driver, settings: Settings, outputs: tuple[str, ...], rerun: str) -> RunResult:
-    return driver.refresh(list(outputs) or None, inputs=dict(settings.inputs), rerun=rerun)
-
-
-def _run_visibly(settings: Settings, outputs: tuple[str, ...], rerun: str) -> RunResult:
+def _progress() -> RunProgress:
     from engine.cli.progress import RunProgress
 
-    progress = RunProgress(console())
-    driver = build_driver(settings, progress)
-    with progress.shown(chosen_outputs(driver, outputs)):
-        result = _refresh(driver, settings, outputs, rerun)
-    for output in result.outputs:
-        progress.print(output)
+    return RunProgress(console())
+
+
+def _print(result: RunResult) -> None:
     for line in _failures(result):
         echo(line)
     recorded = f"  ·  run {short_id(result.run_id)}" if result.run_id else ""
     echo(f"\n{_summary(result)} in {duration(result.duration_s)}{recorded}")
-    return result
 
 
 def _summary(result: RunResult) -> str:
@@ -89,15 +85,17 @@ def _failure(error: BaseException, outputs: list[str]) -> Iterator[str]:
     names = ", ".join(outputs)
     yield ""
     yield click.style(f"{names} failed", fg="red", bold=True) + ("" if node in {None, names} else f" in node {node}")
-    yield from (f"  {line}" for line in scrubbed(_sentence(error)).splitlines())
+    yield from (f"  {line}" for line in _sentence(error).splitlines())
     yield from _own_lines(error)
     hint = getattr(error, "hint", "")
     if hint:
-        yield "  " + click.style("hint: ", fg="cyan") + scrubbed(hint)
+        yield "  " + click.style("hint: ", fg="cyan") + masked(hint)
 
 
 def _sentence(error: BaseException) -> str:
-    return error.message if isinstance(error, EngineError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    if isinstance(error, EngineError):
+        return masked(error.message)
+    return scrubbed(f"{type(error).__name__}: {error}".rstrip(": "))
 
 
 def _own_lines(error: BaseException) -> Iterator[str]:
@@ -132,7 +130,7 @@ def _as_json(result: RunResult) -> dict[str, Any]:
                 "rows": output.rows,
                 "duration_s": output.duration_s,
                 "reasons": [reason_row(reason) for reason in output.reasons],
-                "error": None if output.error is None else scrubbed(_sentence(output.error)),
+                "error": None if output.error is None else _sentence(output.error),
             }
             for output in result.outputs
         ],

@@ -9,6 +9,7 @@ import click
 from engine.cli.options import common_options
 from engine.cli.output import duration, echo, echo_json, local_time, print_table, short_id
 from engine.cli.project import enter_project, open_store
+from engine.errors import RunNotFoundError
 
 
 @click.command()
@@ -17,12 +18,15 @@ from engine.cli.project import enter_project, open_store
 def runs(limit: int, directory: str, as_json: bool) -> None:
     """List the last runs, the newest first."""
     settings = enter_project(directory)
-    with open_store(settings) as store:
-        found = store.runs(settings.project, limit=limit)
+    try:
+        with open_store(settings) as store:
+            found = store.runs(settings.project, limit=limit)
+    except RunNotFoundError:
+        found = []
     if as_json:
         echo_json(found)
     elif not found:
-        echo("no runs yet; make the first one with: engine run")
+        echo("no runs yet; make the first one: engine run")
     else:
         columns = ("run", "started", "mode", "state", "outputs", "time")
         print_table(columns, [_row(run) for run in found], right=("time",))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.options import common_options
-from engine.cli.output import duration, echo, echo_json, local_time, number, print_table, short_id, styled
+from engine.cli.output import counted, duration, echo, echo_json, local_time, number, print_table, short_id, styled
 from engine.cli.project import enter_project, open_store
 from engine.errors import RunNotFoundError
 
@@ -39,7 +39,7 @@ def show(run: str, directory: str, as_json: bool) -> None:
 def _latest(store: MetadataStore, project: str) -> str:
     newest = store.runs(project, limit=1)
     if not newest:
-        raise RunNotFoundError(f"project {project!r} has no runs yet", hint="make the first one with: engine run")
+        raise RunNotFoundError(f"project {project!r} has no runs yet", hint="make the first one: engine run")
     return str(newest[0]["run_id"])
 
 
@@ -71,10 +71,10 @@ def _print_outputs(run: dict[str, Any]) -> None:
     places = {output["output"]: output["dataset"] for output in run["outputs"]}
     echo("\n" + click.style("outputs", bold=True))
     for node in savers:
-        size = f"{number(node['rows'])} rows" if node["rows"] is not None else ""
+        size = counted(node["rows"], "row") if node["rows"] is not None else ""
         parts = (places.get(node["node"], ""), size, duration(node["duration_s"]))
         state = "built" if node["state"] == "success" else node["state"]
-        echo(f"  {styled(f'{state:9}', state)} {node['node']}  " + "  ".join(part for part in parts if part))
+        echo("  ".join((f"  {styled(f'{state:9}', state)} {node['node']}", *(part for part in parts if part))))
         for reason in node["reasons"]:
             echo(f"            {reason['text']}")
         if node["error_message"]:
