@@ -99,7 +99,7 @@ class FrameLibrary(ABC):
         """Return the names of the columns, without computing a lazy frame."""
 
     def column_types(self, frame: Any) -> Sequence[str] | None:
-        """Return the types of the columns as the library spells them, without computing a lazy frame; None if unknown."""
+        """Return the types of the columns in the library's own words, without computing a lazy frame, or None."""
         del frame
         return None
 
