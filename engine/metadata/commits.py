@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def apply(connection: sa.Connection, versions: Sequence[DatasetVersion]) -> None:
     """Record versions that were committed, or found unchanged, and complete their node runs.
 
-    Where the database has never heard of the run or the node (it was lost, or restored from a backup), as much of them is
-    inserted as the versions tell.
+    Where the database has never heard of the run or the node (it was lost, or restored from a backup), as much of them
+    is inserted as the versions tell.
     """
     if not versions:
         return

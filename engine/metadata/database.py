@@ -1,8 +1,8 @@
 """Database: one metadata database, its transactions, and its errors in the engine's words.
 
 Every transaction is short and is either a reader's (one snapshot) or a writer's. Writers take turns from their
-first statement on (``BEGIN IMMEDIATE`` on SQLite, an advisory lock on PostgreSQL), so none of them can deadlock, or find
-at its end that it has to start again.
+first statement on (``BEGIN IMMEDIATE`` on SQLite, an advisory lock on PostgreSQL), so none of them can deadlock, or
+find at its end that it has to start again.
 
 This file does not know the schema.
 """
@@ -16,7 +16,7 @@ import re
 import sqlite3
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -28,9 +28,6 @@ from engine.metadata.schema import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-BUSY_TIMEOUT_S = 30
-"""How long a writer waits for its turn."""
 
 WAL_SINCE = (3, 51, 3)
 """The first SQLite whose write-ahead log survives a reset while others write. Source: https://sqlite.org/wal.html#walresetbug"""
@@ -50,7 +47,6 @@ _CONNECT = {
 _SETTINGS = {
     "search_path": SCHEMA,
     "timezone": "UTC",
-    "lock_timeout": f"{BUSY_TIMEOUT_S}s",
     "statement_timeout": "120s",
     "idle_in_transaction_session_timeout": "120s",
 }
@@ -95,11 +91,14 @@ class Database:
         dialect: ``sqlite`` or ``postgresql``.
         shown: The URL without password.
         path: The file, on SQLite.
+        patience_s: How long a writer waits for its turn.
 
     Raises:
         RequestError: The URL cannot be read, or shows its password in the query string.
         MetadataError: It is not one of the two.
     """
+
+    patience_s: ClassVar[float] = 30.0
 
     def __init__(self, url: str, *, read_only: bool = False, migrating: bool = False) -> None:
         self._url = _parsed(url)
@@ -122,7 +121,7 @@ class Database:
         with self.errors(), self._engine.connect() as connection, connection.begin():
             if self.dialect == "postgresql":
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                connection.execute(_set_statement())
+                connection.execute(self._set_statement())
             yield connection
 
     @contextlib.contextmanager
@@ -132,14 +131,16 @@ class Database:
         Args:
             turn: The lock that writers take turns with (PostgreSQL; a SQLite file has one only).
         """
+        if self.read_only:
+            raise MetadataError(f"the metadata at {self.shown} was opened for looking only")
         engine = self._engine.execution_options(is_writer=True)
         with self.errors(), engine.connect() as connection, connection.begin():
             if self.dialect == "postgresql":
-                connection.execute(_set_statement(lock_key(turn)))
+                connection.execute(self._set_statement(lock_key(turn)))
             yield connection
 
     def session(self) -> sa.Connection:
-        """Open a connection of its own outside any transaction, for locks that a session holds; the caller closes it."""
+        """Open a connection outside any transaction, for locks that a session holds; the caller closes it."""
         with self.errors():
             return self._postgresql(poolclass=NullPool, isolation_level="AUTOCOMMIT").connect()
 
@@ -154,6 +155,12 @@ class Database:
             return
         raise fault from None  # the driver's own error may hold what must not be shown
 
+    def _set_statement(self, key: int | None = None) -> sa.Select[Any]:
+        settings = _SETTINGS | {"lock_timeout": f"{int(self.patience_s * 1000)}ms"}
+        parts = [sa.func.set_config(name, value, sa.true()) for name, value in settings.items()]
+        lock = [] if key is None else [sa.func.pg_advisory_xact_lock(sa.literal(key, sa.BigInteger))]
+        return sa.select(*parts, *lock)
+
     def _sqlite(self, path: Path) -> sa.Engine:
         mode = "ro" if self.read_only else "rwc"
 
@@ -161,7 +168,7 @@ class Database:
             connection = sqlite3.connect(
                 f"file:{quote(str(path))}?mode={mode}",
                 uri=True,
-                timeout=BUSY_TIMEOUT_S,
+                timeout=self.patience_s,
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -227,11 +234,6 @@ def _parsed(text: str) -> sa.URL:
         f"metadata cannot live in {masked_url(url)}",
         hint="use a SQLite file (sqlite:///path/to/metadata.db) or a PostgreSQL database",
     )
-
-
-def _set_statement(key: int | None = None) -> sa.Select[Any]:
-    parts = [sa.func.set_config(name, value, sa.true()) for name, value in _SETTINGS.items()]
-    return sa.select(*parts, *([] if key is None else [sa.func.pg_advisory_xact_lock(sa.literal(key, sa.BigInteger))]))
 
 
 def _forget_connections() -> None:

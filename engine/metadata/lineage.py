@@ -1,8 +1,8 @@
 """Lineage: what a table was built from, version by version, as a tree.
 
 The tree goes back from one version of an output to the versions its nodes read, and from those to what they were built
-from, level by level: two queries per level, one more for the nodes of all. A dataset that was met before is not followed
-again (``repeated``), so a table that reads its own last version does not unroll its whole history.
+from, level by level: two queries per level, one more for the nodes of all. A dataset that was met before is not
+followed again (``repeated``), so a table that reads its own last version does not unroll its whole history.
 """
 
 from __future__ import annotations

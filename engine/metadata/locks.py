@@ -1,11 +1,12 @@
 """Locks: the kernel's or the server's word on whether a run is alive.
 
-Theory of operation. A run holds a lock from its start to its end; a run is dead if and only if its lock is free. The lock
-belongs to the process (``flock`` beside a SQLite file) or to its session (an advisory lock of PostgreSQL), so it is freed
-at once by whatever ends the process, and no clock and no row has to be believed. Beside its own lock a run shares one
-with all other runs, which an upgrade of the schema takes alone: the tables never move under a run.
+Theory of operation. A run holds a lock from its start to its end; a run is dead if and only if its lock is free. The
+lock belongs to the process (``flock`` beside a SQLite file) or to its session (an advisory lock of PostgreSQL), so it
+is freed at once by whatever ends the process, and no clock and no row has to be believed. Beside its own lock a run
+shares one with all other runs, which an upgrade of the schema takes alone: the tables never move under a run.
 
-A forked child gets the parent's open files; it lets go of them at once, lest the run look alive for as long as the child.
+A forked child gets the parent's open files; it lets go of them at once, lest the run look alive for as long as the
+child.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from engine.errors import MetadataError
-from engine.metadata.database import BUSY_TIMEOUT_S, lock_key
+from engine.metadata.database import lock_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -37,7 +38,9 @@ def hold_run(database: Database, run_id: str) -> contextlib.AbstractContextManag
     Raises:
         MetadataError: Another process holds it, or the schema is being upgraded.
     """
-    return _hold_file(database.path, run_id) if database.path else _hold_on_server(database, run_id)
+    return (
+        _hold_file(database.path, run_id, database.patience_s) if database.path else _hold_on_server(database, run_id)
+    )
 
 
 def alive(database: Database, run_ids: Collection[str]) -> set[str]:
@@ -52,8 +55,8 @@ def alive(database: Database, run_ids: Collection[str]) -> set[str]:
 
 
 @contextlib.contextmanager
-def hold_file(path: Path, *, shared: bool, timeout_s: float = BUSY_TIMEOUT_S) -> Iterator[int]:
-    """Hold the lock of a file, alone or with others, and give its descriptor.
+def hold_file(path: Path, *, shared: bool, patience_s: float) -> Iterator[None]:
+    """Hold the lock of a file, alone or with others.
 
     Raises:
         MetadataError: It is not free in time.
@@ -61,8 +64,8 @@ def hold_file(path: Path, *, shared: bool, timeout_s: float = BUSY_TIMEOUT_S) ->
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     _HELD.add(descriptor)
     try:
-        _wait_for(descriptor, path, shared=shared, until=time.monotonic() + timeout_s)
-        yield descriptor
+        _wait_for(descriptor, path, shared=shared, until=time.monotonic() + patience_s)
+        yield
     finally:
         _HELD.discard(descriptor)
         os.close(descriptor)
@@ -85,10 +88,13 @@ def _wait_for(descriptor: int, path: Path, *, shared: bool, until: float) -> Non
 
 
 @contextlib.contextmanager
-def _hold_file(path: Path, run_id: str) -> Iterator[None]:
+def _hold_file(path: Path, run_id: str, patience_s: float) -> Iterator[None]:
     own = _run_file(path, run_id)
     own.parent.mkdir(parents=True, exist_ok=True)
-    with hold_file(upgrade_file(path), shared=True), hold_file(own, shared=False):
+    with (
+        hold_file(upgrade_file(path), shared=True, patience_s=patience_s),
+        hold_file(own, shared=False, patience_s=patience_s),
+    ):
         try:
             yield
         finally:

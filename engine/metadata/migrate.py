@@ -1,10 +1,11 @@
 """Migrate: bring the metadata's schema to the revision this version of the engine works with.
 
-Theory of operation. `ensure` is the one entry point. It reads the revision; when that is `schema.HEAD`, as nearly always,
-nothing more happens and Alembic is not even imported. A newer one is refused: the other version of the engine knows what
-it wrote, this one does not. An older or absent one is upgraded alone (no run in progress, no other upgrade), after
-looking again, with all revisions, the views and the new revision number in one transaction; so a process killed in the
-middle leaves the database as it was, and the next one does the work. A SQLite file is backed up first.
+Theory of operation. `ensure` is the one entry point. It reads the revision; when that is `schema.HEAD`, as nearly
+always, nothing more happens and Alembic is not even imported. A newer one is refused: the other version of the engine
+knows what it wrote, this one does not. An older or absent one is upgraded alone (no run in progress, no other
+upgrade), after looking again, with all revisions, the views and the new revision number in one transaction; so a
+process killed in the middle leaves the database as it was, and the next one does the work. A SQLite file is backed up
+first.
 """
 
 from __future__ import annotations
@@ -129,11 +130,11 @@ def _is_current(database: Database) -> bool:
 
 
 def _upgrade(database: Database) -> None:
-    from alembic import command
-
-    config = configuration()
     with _ONE_THREAD, upgrading(database.url) as connection:
         if _revision_in(connection, database.shown) != HEAD:  # nobody else did it while we waited
+            from alembic import command
+
+            config = configuration()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
@@ -146,7 +147,7 @@ def _alone(database: Database) -> Iterator[None]:
         return
     with database.errors():
         database.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = hold_file(upgrade_file(database.path), shared=False)
+        lock = hold_file(upgrade_file(database.path), shared=False, patience_s=database.patience_s)
         with lock:
             yield
 

@@ -1,6 +1,7 @@
 """Recording: a run's rows as it goes: itself, the code of its nodes, its node runs.
 
-Every function works inside a transaction that the caller owns, writes in bulk, and may be repeated with the same values.
+Every function works inside a transaction that the caller owns, writes in bulk, and may be repeated with the same
+values.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Schema: the metadata's tables in SQLAlchemy Core; the migrations are compared with this.
 
 Keys of what happens (runs, node runs, versions, invalidations) are UUIDv7 text, so that they sort by time; keys of what
-*is* (nodes, node versions, datasets) are UUIDv5 text of its natural key (`identity`), so that two processes, or a replay
-into another database, give one thing one key without asking.
+*is* (nodes, node versions, datasets) are UUIDv5 text of its natural key (`identity`), so that two processes, or a
+replay into another database, give one thing one key without asking.
 
 A change here needs a new revision in ``migrations/versions`` and the new number in `HEAD`.
 """
@@ -153,7 +153,7 @@ def _key(name: str, *more: Any) -> sa.Column[Any]:
 
 
 def _partition(*, key: bool = False) -> sa.Column[Any]:
-    return _column("partition_key", key=key, server_default="")
+    return _column("partition_key", key=key, server_default=sa.text("''"))
 
 
 def _node_run_child() -> sa.Column[Any]:
@@ -187,7 +187,7 @@ run = sa.Table(
     _column("parent_run_id", sa.ForeignKey("run.run_id"), null=True),
     _column("epoch", of=sa.BigInteger, null=True),
     _column("project"),
-    _column("environment", server_default="default"),
+    _column("environment", server_default=sa.text("'default'")),
     _column("mode"),
     _column("state"),
     _column("started_at", of=Moment),
@@ -308,7 +308,7 @@ node_run = sa.Table(
     _column("node_id", sa.ForeignKey("node.node_id")),
     _column("node_version_id", sa.ForeignKey("node_version.node_version_id"), null=True),
     _partition(),
-    _column("attempt", of=sa.Integer, server_default="1"),
+    _column("attempt", of=sa.Integer, server_default=sa.text("1")),
     _column("state"),
     _column("recipe_version", null=True),
     _column("commit_id", null=True),
@@ -379,7 +379,7 @@ node_run_input = sa.Table(
     _column("token"),
     _column("query_text", of=_Message, null=True),
     _column("read_columns", of=_Words, null=True),
-    _column("role", server_default="data"),
+    _column("role", server_default=sa.text("'data'")),
     sa.Index(None, "dataset_version_id"),
 )
 node_run_output = sa.Table(

@@ -26,7 +26,8 @@ _NODE_RUNS = """
      ORDER BY nr.node_run_id"""
 
 _INPUTS = """
-    SELECT i.node_run_id, i.param_name, d.namespace, d.name AS dataset, v.token_kind, i.token, i.query_text, i.read_columns
+    SELECT i.node_run_id, i.param_name, d.namespace, d.name AS dataset, v.token_kind, i.token, i.query_text,
+           i.read_columns
       FROM node_run_input i
       JOIN node_run nr ON nr.node_run_id = i.node_run_id
       JOIN dataset_version v ON v.dataset_version_id = i.dataset_version_id
@@ -35,7 +36,8 @@ _INPUTS = """
      ORDER BY i.node_run_id, i.param_name"""
 
 _OUTPUTS = """
-    SELECT o.node_run_id, n.name AS output, d.namespace, d.name AS dataset, o.changed, nr.state, v.state AS version_state,
+    SELECT o.node_run_id, n.name AS output, d.namespace, d.name AS dataset, o.changed, nr.state,
+           v.state AS version_state,
            v.row_count AS rows, nr.duration_s, v.seq, o.dataset_version_id, o.recipe_version
       FROM node_run_output o
       JOIN node_run nr ON nr.node_run_id = o.node_run_id

@@ -73,7 +73,7 @@ class MetadataStore:
     # --- one run -----------------------------------------------------------------------------------------------------
 
     def hold_run(self, run_id: str) -> contextlib.AbstractContextManager[None]:
-        """Hold the kernel's or server's lock that says this run is alive; taken before `start_run`, held past `end_run`.
+        """Hold the lock that says this run is alive; taken before `start_run`, held past `end_run`.
 
         Raises:
             MetadataError: The lock is not to be had.
@@ -81,7 +81,10 @@ class MetadataStore:
         return locks.hold_run(self._database, run_id)
 
     def start_run(self, run: Run) -> int:
-        """Insert the run as `running`, with machine, user, git and packages; return its epoch, which grows from run to run."""
+        """Insert the run as `running`, and return its epoch, which grows from run to run.
+
+        Machine, user, git commit and package versions are gathered here.
+        """
         packages, git = surroundings.packages(), surroundings.git(self._folder)
         with self._database.write() as connection:
             epoch = recording.start_run(connection, run, surroundings.process(), packages, git)
@@ -119,15 +122,15 @@ class MetadataStore:
     def apply(self, versions: Sequence[DatasetVersion]) -> None:
         """Record versions that were committed or found unchanged, and complete their node runs; may be repeated.
 
-        A version of which the store has never heard is recorded with as much of its run and node as its record tells, so
-        a ledger can be replayed into an empty store.
+        A version of which the store has never heard is recorded with as much of its run and node as its record tells,
+        so a ledger can be replayed into an empty store.
         """
         if versions:
             with self._database.write() as connection:
                 commits.apply(connection, versions)
 
     def end_run(self, run_id: str, state: RunState, *, built: int, fresh: int, failed: int, error: str | None) -> None:
-        """Complete the run's row, and say of each of its outputs which dataset versions all of its upstream nodes read."""
+        """Complete the run's row, and say of each output which dataset versions its upstream nodes read."""
         counts = {"outputs_built": built, "outputs_fresh": fresh, "outputs_failed": failed}
         with self._database.write() as connection:
             recording.end_run(connection, [run_id], state=state, error=error, **counts)
@@ -142,10 +145,10 @@ class MetadataStore:
             return lookups.latest(connection, project, outputs)
 
     def file_hashes(self, paths: Iterable[str]) -> dict[str, tuple[int, int, int | None, str]]:
-        """Return size in bytes, modification time in ns, inode and content hash of the files whose hash can be relied upon.
+        """Return size in bytes, modification time in ns, inode and hash of the files whose hash can be relied upon.
 
-        A file that was hashed within two seconds of its modification is not among them: it may have changed again without
-        its time showing it.
+        A file that was hashed within two seconds of its modification is not among them: it may have changed again
+        without its time showing it.
         """
         with self._database.read() as connection:
             return lookups.file_hashes(connection, paths)
@@ -177,7 +180,7 @@ class MetadataStore:
         return [node_run for node_run in found if node_run.run_id not in alive]
 
     def settle(self, landed: Sequence[DatasetVersion], aborted: Sequence[str]) -> None:
-        """Record what a dead run committed, and mark its other node runs, and every dead run, as aborted; may be repeated.
+        """Record what a dead run committed, mark its other node runs and every dead run aborted; may be repeated.
 
         Args:
             landed: The versions whose ledger rows were found.
@@ -220,7 +223,7 @@ class MetadataStore:
             return showing.runs(connection, project, limit)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Return one run: its summary, and ``parameters``, ``packages``, ``nodes`` (with reasons and inputs), ``outputs``.
+        """Return one run: its summary, ``parameters``, ``packages``, ``nodes`` (reasons and inputs with each), ``outputs``.
 
         Args:
             run_id: The id, or a beginning or an end of it that no other run has.
@@ -232,7 +235,7 @@ class MetadataStore:
             return showing.run(connection, run_id)
 
     def run_diff(self, old_run: str, new_run: str) -> list[dict[str, Any]]:
-        """Return what differs between two runs: rows of ``what`` (code, input, parameter, package …), name, old and new.
+        """Return what differs between two runs: rows of ``what`` (code, input, package …), name, old and new.
 
         Raises:
             RunNotFoundError: There is no such run, or more than one.

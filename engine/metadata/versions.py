@@ -1,9 +1,9 @@
 """Versions: what observations and commits of datasets have in common.
 
-Theory of operation. A version that a saver *committed* carries the sequence number of its ledger row; of these the newest
-is live, in whatever order they are replayed. A version that a loader *observed* is what a dataset was found to be; it is
-live as long as nothing newer was seen. A dataset has at most one live version per partition. Everything here happens in a
-write transaction, in which nobody else writes; so to read the newest version and then add one is safe.
+Theory of operation. A version that a saver *committed* carries the sequence number of its ledger row; of these the
+newest is live, in whatever order they are replayed. A version that a loader *observed* is what a dataset was found to
+be; it is live as long as nothing newer was seen. A dataset has at most one live version per partition. Everything here
+happens in a write transaction, in which nobody else writes; so to read the newest version and then add one is safe.
 """
 
 from __future__ import annotations

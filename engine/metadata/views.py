@@ -23,7 +23,8 @@ _FRAGMENTS = {
 
 VIEWS = {
     "output_writer": """
-        SELECT d.namespace, d.name AS dataset, d.dataset_type, v.partition_key, v.seq, v.state, v.change, v.committed_at,
+        SELECT d.namespace, d.name AS dataset, d.dataset_type, v.partition_key, v.seq, v.state, v.change,
+               v.committed_at,
                n.project, n.name AS output, o.changed, r.run_id, r.mode, r.user_name, r.host, r.pid, r.command,
                r.git_commit, r.git_branch, r.git_dirty, nv.code_version, o.recipe_version,
                nr.started_at, nr.ended_at, nr.duration_s, v.row_count, v.size_bytes, v.content_hash, v.token,
@@ -36,11 +37,13 @@ VIEWS = {
           JOIN run r ON r.run_id = nr.run_id
           LEFT JOIN node_version nv ON nv.node_version_id = nr.node_version_id""",
     "output_input": """
-        SELECT d.namespace, d.name AS dataset, v.partition_key, v.seq, v.state, v.committed_at, n.project, n.name AS output,
+        SELECT d.namespace, d.name AS dataset, v.partition_key, v.seq, v.state, v.committed_at, n.project,
+               n.name AS output,
                nr.run_id, i.param_name, i.role, u.namespace AS input_namespace, u.name AS input_dataset,
                u.is_external AS input_is_external, iv.seq AS input_seq, iv.token_kind AS input_token_kind,
                i.token AS input_token, iv.committed_at AS input_committed_at, iv.run_id AS input_run_id,
-               i.read_columns, i.query_text, v.dataset_version_id, i.dataset_version_id AS input_version_id, o.node_run_id
+               i.read_columns, i.query_text, v.dataset_version_id, i.dataset_version_id AS input_version_id,
+                      o.node_run_id
           FROM dataset_version v
           JOIN dataset d ON d.dataset_id = v.dataset_id
           JOIN node_run_output o ON o.dataset_version_id = v.dataset_version_id
@@ -137,7 +140,8 @@ VIEWS = {
                AND w.state = 'live' AND w.token_kind = iv.token_kind AND w.token <> i.token
          WHERE v.state = 'live' AND iv.dataset_id <> v.dataset_id
         UNION
-        SELECT c.project, c.output, c.namespace, c.dataset, c.partition_key, 'code', c.node, c.code_version, now.code_version
+        SELECT c.project, c.output, c.namespace, c.dataset, c.partition_key, 'code', c.node, c.code_version,
+               now.code_version
           FROM output_node c
           JOIN node_version now ON now.node_version_id = c.current_node_version_id
          WHERE now.node_version_id <> c.node_version_id
@@ -163,7 +167,8 @@ VIEWS = {
           JOIN node n ON n.node_id = nr.node_id
           LEFT JOIN node_version nv ON nv.node_version_id = nr.node_version_id""",
     "code_impact": """
-        SELECT c.project, c.output, c.namespace, c.dataset, c.node, u.kind AS unit_kind, u.module, u.qualname, x.ref_name,
+        SELECT c.project, c.output, c.namespace, c.dataset, c.node, u.kind AS unit_kind, u.module, u.qualname,
+               x.ref_name,
                u.file_path, u.line, c.run_id, u.unit_hash, c.dataset_version_id
           FROM output_node c
           JOIN node_version_unit x ON x.node_version_id = c.node_version_id

@@ -9,7 +9,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-views = "c044b2112db48401"
+views = "1d76f010bb8ea9ac"
 """What ``engine.metadata.views.digest()`` gives when this revision is written."""
 
 _TYPES = {
@@ -144,7 +144,7 @@ CREATE TABLE node_run (
     node_id TEXT NOT NULL,
     node_version_id TEXT,
     partition_key TEXT DEFAULT '' NOT NULL,
-    attempt INTEGER DEFAULT '1' NOT NULL,
+    attempt INTEGER DEFAULT 1 NOT NULL,
     state TEXT NOT NULL,
     recipe_version TEXT,
     commit_id TEXT,
@@ -310,7 +310,8 @@ CREATE TABLE column_lineage (
     input_dataset_id TEXT NOT NULL,
     input_field TEXT NOT NULL,
     transformation TEXT,
-    CONSTRAINT pk_column_lineage PRIMARY KEY (node_version_id, output_dataset_id, output_field, input_dataset_id, input_field),
+    CONSTRAINT pk_column_lineage PRIMARY KEY
+        (node_version_id, output_dataset_id, output_field, input_dataset_id, input_field),
     CONSTRAINT fk_column_lineage_node_version_id FOREIGN KEY(node_version_id)
         REFERENCES node_version (node_version_id),
     CONSTRAINT fk_column_lineage_output_dataset_id FOREIGN KEY(output_dataset_id) REFERENCES dataset (dataset_id),

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
-from tests.fixtures.metadata import NAMESPACE, PROJECT, RecordedRun, moment
 
 from engine.errors import MetadataError, RunNotFoundError, UnknownNodeError
 from engine.identifiers import new_id
 from engine.metadata import schema
 from engine.metadata.records import Dataset, InputRead, NodeRun, NodeRunState, NodeVersion, Run, RunParameter, RunState
+from tests.fixtures.metadata import NAMESPACE, PROJECT, RecordedRun, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

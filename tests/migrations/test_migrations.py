@@ -1,0 +1,290 @@
+"""The schema of the metadata is made and upgraded safely, by whoever comes first."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from engine.errors import MetadataError, MigrationRequiredError
+from engine.metadata import migrate, schema, views
+from engine.metadata.database import Database
+from engine.metadata.store import MetadataStore
+from tests.fixtures.metadata import PROJECT, RecordedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_PROCESSES = 8
+
+
+@contextlib.contextmanager
+def _looking(url: str) -> Iterator[sa.Connection]:
+    with contextlib.closing(Database(url)) as database, database.read() as connection:
+        yield connection
+
+
+def _change(url: str, sql: str) -> None:
+    with contextlib.closing(Database(url)) as database, database.write() as connection:
+        connection.execute(sa.text(sql))
+
+
+def _downgrade(url: str) -> None:
+    with migrate.upgrading(url) as connection:
+        config = migrate.configuration()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+
+def _objects(url: str) -> list[tuple[str, ...]]:
+    """Return every table, view and index with what the database says of it."""
+    with _looking(url) as connection:
+        if connection.dialect.name == "sqlite":
+            sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY 1, 2"
+        else:
+            sql = (
+                "SELECT table_name, column_name, data_type || coalesce(column_default, '') || is_nullable"
+                " FROM information_schema.columns WHERE table_schema = 'engine'"
+                " UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'engine'"
+                " ORDER BY 1, 2"
+            )
+        return [tuple(row) for row in connection.execute(sa.text(sql))]
+
+
+def test_up_down_and_up_again(metadata_url: str) -> None:
+    """Going down leaves nothing but the revision table, and going up again gives the same schema."""
+    assert migrate.current(metadata_url) is None
+    assert migrate.upgrade(metadata_url) == schema.HEAD == migrate.current(metadata_url)
+    made = _objects(metadata_url)
+    _downgrade(metadata_url)
+    assert {row[1] if "sqlite" in metadata_url else row[0] for row in _objects(metadata_url)} <= {
+        "alembic_version",
+        "sqlite_autoindex_alembic_version_1",
+    }
+    migrate.upgrade(metadata_url)
+    assert _objects(metadata_url) == made
+
+
+def test_the_models_are_the_migrated_schema(metadata_url: str) -> None:
+    """What the code believes of the tables is what the revisions make."""
+    migrate.upgrade(metadata_url)
+    with _looking(metadata_url) as connection:
+        options = {
+            "compare_type": True,
+            "compare_server_default": True,
+            "include_object": lambda _item, name, kind, *_: not (kind == "table" and name == "alembic_version"),
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_the_packaged_head_is_the_newest_revision() -> None:
+    """The number that is compared without Alembic is the newest script's, and scripts are in order."""
+    scripts = ScriptDirectory.from_config(migrate.configuration())
+    assert scripts.get_heads() == [schema.HEAD]
+    numbers = [script.revision for script in scripts.walk_revisions()]
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_changed_views_come_with_a_revision() -> None:
+    """The newest revision knows the views; editing them without a new one would reach new databases only."""
+    newest = ScriptDirectory.from_config(migrate.configuration()).get_revision(schema.HEAD)
+    assert newest is not None
+    assert newest.module.views == views.digest()
+
+
+def test_a_current_database_needs_no_alembic(metadata_url: str) -> None:
+    """Opening a database that is up to date imports neither Alembic nor its templates."""
+    migrate.upgrade(metadata_url)
+    code = (
+        "import sys; from engine.metadata.store import MetadataStore; s = MetadataStore(sys.argv[1]); s.runs(None);"
+        " s.close(); print([name for name in ('alembic', 'mako', 'pandas', 'duckdb', 'polars') if name in sys.modules])"
+    )
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code, metadata_url], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+def test_processes_that_race_all_succeed(metadata_url: str) -> None:
+    """Eight processes that open an absent database at once all work, and one schema is there."""
+    code = (
+        "import sys; from engine.metadata.store import MetadataStore;"
+        " s = MetadataStore(sys.argv[1]); s.runs(None); s.close()"
+    )
+    racing = [
+        subprocess.Popen([sys.executable, "-c", code, metadata_url], stderr=subprocess.PIPE, text=True)  # noqa: S603
+        for _ in range(_PROCESSES)
+    ]
+    faults = [process.communicate()[1] for process in racing]
+    assert [process.returncode for process in racing] == [0] * _PROCESSES, faults
+    assert migrate.current(metadata_url) == schema.HEAD
+
+
+@pytest.mark.parametrize("table", ["run", "node_run_output", "file_cache"])
+def test_a_killed_upgrade_is_done_by_the_next(metadata_url: str, table: str) -> None:
+    """A process that is killed inside an upgrade leaves nothing behind, and the next one upgrades."""
+    code = (
+        "import os, signal, sys, sqlalchemy as sa\n"
+        "from sqlalchemy import event\n"
+        "from engine.metadata import migrate\n"
+        "def kill(connection, cursor, statement, *rest):\n"
+        f"    if statement.startswith('CREATE TABLE {table} '): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "event.listen(sa.Engine, 'after_cursor_execute', kill)\n"
+        "migrate.upgrade(sys.argv[1])\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, metadata_url], check=False)  # noqa: S603
+    assert killed.returncode == -signal.SIGKILL
+    assert migrate.current(metadata_url) is None
+    assert migrate.upgrade(metadata_url) == schema.HEAD
+
+
+def test_a_newer_database_is_refused(metadata_url: str) -> None:
+    """A database of a newer engine is refused with both revisions and what to do, and is left alone."""
+    migrate.upgrade(metadata_url)
+    _change(metadata_url, "UPDATE alembic_version SET version_num = '9999'")
+    with contextlib.closing(MetadataStore(metadata_url)) as store:
+        with pytest.raises(MigrationRequiredError, match=f"9999.*{schema.HEAD}") as error:
+            store.runs(PROJECT)
+        assert "materialization-engine" in error.value.hint
+    assert migrate.current(metadata_url) == "9999"
+
+
+def test_looking_never_creates_nor_upgrades(metadata_url: str) -> None:
+    """A read-only store refuses a database that is absent or behind, and makes no file."""
+    with (
+        contextlib.closing(MetadataStore(metadata_url, read_only=True)) as store,
+        pytest.raises(MigrationRequiredError, match="engine db upgrade"),
+    ):
+        store.runs(PROJECT)
+    assert migrate.current(metadata_url) is None
+    migrate.upgrade(metadata_url)
+    with contextlib.closing(MetadataStore(metadata_url, read_only=True)) as store:
+        assert store.runs(PROJECT) == []
+        with pytest.raises(MetadataError):
+            RecordedRun(store).start()
+
+
+def test_an_old_database_keeps_its_rows(metadata_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A database with data is upgraded by a revision that remakes a table; no row is lost, and the views work again."""
+    with contextlib.closing(MetadataStore(metadata_url)) as store:
+        told = RecordedRun(store)
+        told.complete()
+    _with_next_revision(monkeypatch, tmp_path)
+    with contextlib.closing(MetadataStore(metadata_url)) as store:
+        assert store.query("SELECT count(*) FROM run_param")[1] == [(1,)]
+        assert store.query("SELECT run_id, note FROM run")[1] == [(told.run_id, None)]
+        assert store.query("SELECT dataset FROM output_writer")[1] == [("marts.daily",)]
+        assert store.latest(PROJECT, ["daily"])["daily"].version_id == told.commit_id
+    assert migrate.current(metadata_url) == "0002"
+
+
+@pytest.mark.parametrize("metadata_url", ["sqlite"], indirect=True)
+def test_a_file_is_backed_up_before_an_upgrade(
+    metadata_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Before an upgrade the file is copied beside itself, the copy is whole, and three copies are kept."""
+    with contextlib.closing(MetadataStore(metadata_url)) as store:
+        RecordedRun(store).complete()
+    folder = tmp_path / ".engine"
+    for n in range(4):
+        (folder / f"metadata.db.2020010{n}T000000000000-0000.backup").touch()
+    _with_next_revision(monkeypatch, tmp_path)
+    migrate.upgrade(metadata_url)
+    backups = sorted(folder.glob("*.backup"))
+    assert len(backups) == migrate.KEPT_BACKUPS
+    with contextlib.closing(sqlite3.connect(backups[-1])) as copy:
+        assert copy.execute("SELECT count(*), (SELECT version_num FROM alembic_version) FROM run").fetchall() == [
+            (1, "0001")
+        ]
+
+
+def test_the_command_line_of_alembic_works(metadata_url: str) -> None:
+    """A developer's ``alembic upgrade head`` goes through the same door, and ``--sql`` prints the statements."""
+    root = migrate.script_location().parent
+    alembic = [sys.executable, "-m", "alembic", "-x", f"url={metadata_url}", "upgrade", "head"]
+    printed = subprocess.run([*alembic, "--sql"], cwd=root, capture_output=True, text=True, check=True)  # noqa: S603
+    assert "CREATE TABLE node_run (" in printed.stdout
+    assert "CREATE VIEW output_writer" in printed.stdout
+    assert migrate.current(metadata_url) is None
+    subprocess.run(alembic, cwd=root, capture_output=True, check=True)  # noqa: S603
+    assert migrate.current(metadata_url) == schema.HEAD
+
+
+@pytest.mark.parametrize("metadata_url", ["postgresql"], indirect=True)
+def test_tables_of_others_are_left_alone(metadata_url: str) -> None:
+    """A user's tables of the same names in ``public`` are not touched, not even by going down."""
+    engine = sa.create_engine(sa.make_url(metadata_url).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE run (a integer); INSERT INTO run VALUES (1)")
+        connection.exec_driver_sql(
+            "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('theirs')"
+        )
+    migrate.upgrade(metadata_url)
+    _downgrade(metadata_url)
+    migrate.upgrade(metadata_url)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT a, version_num FROM public.run, public.alembic_version").all() == [
+            (1, "theirs")
+        ]
+    engine.dispose()
+
+
+def test_scripts_come_with_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An installed package holds its scripts; a checkout has them beside the package."""
+    assert (migrate.script_location() / "env.py").exists()
+    packaged = tmp_path / "engine" / "metadata" / "_migrations"
+    packaged.mkdir(parents=True)
+    monkeypatch.setattr(migrate, "__file__", str(tmp_path / "engine" / "metadata" / "migrate.py"))
+    assert migrate.script_location() == tmp_path / "migrations"
+    (packaged / "env.py").touch()
+    assert migrate.script_location() == packaged
+
+
+_NEXT = """
+from alembic import op
+import sqlalchemy as sa
+revision, down_revision, branch_labels, depends_on, views = "0002", "0001", None, None, ""
+def upgrade():
+    recreate = "always" if op.get_context().dialect.name == "sqlite" else "never"
+    with op.batch_alter_table("run", recreate=recreate) as run:
+        run.add_column(sa.Column("note", sa.Text()))
+def downgrade():
+    op.drop_column("run", "note")
+"""
+
+
+def _with_next_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let the code be that of a later release, whose newest revision makes the table ``run`` anew."""
+    source = migrate.script_location()
+    scripts = tmp_path / "scripts"
+    (scripts / "versions").mkdir(parents=True)
+    for path in [source / "env.py", *(source / "versions").glob("*.py")]:
+        (scripts / path.relative_to(source)).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (scripts / "versions" / "0002_next.py").write_text(_NEXT, encoding="utf-8")
+    monkeypatch.setattr(migrate, "script_location", lambda: scripts)
+    monkeypatch.setattr(migrate, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", "0002")
+
+
+def test_fork_is_safe(metadata_url: str) -> None:
+    """A forked child leaves the parent's connections alone and can use the store itself."""
+    with contextlib.closing(MetadataStore(metadata_url)) as store:
+        RecordedRun(store).complete()
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if len(store.runs(PROJECT)) == 1 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert len(store.runs(PROJECT)) == 1
