@@ -28,7 +28,7 @@ from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableNa
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.secrets import masked_url
 from engine.dialects.stamps import stamp_of, stamped
-from engine.dialects.streams import Guarded, rechunked
+from engine.dialects.streams import Guarded, rechunked, started
 from engine.dialects.types import decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
@@ -232,7 +232,7 @@ class DuckDB(Dialect):
         except BaseException:
             cursor.close()
             raise
-        return pa.RecordBatchReader.from_batches(batches.schema, _drained(cursor, batches)), token
+        return pa.RecordBatchReader.from_batches(batches.schema, started(_drained(cursor, batches))), token
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Ask for no rows."""
@@ -300,7 +300,8 @@ class DuckDB(Dialect):
             guarded.reraise()  # what the stream itself raised, which DuckDB only quotes
             raise
         finally:
-            on.unregister("_e_rows")
+            with suppress(duckdb.Error):  # after an error the transaction takes no more statements
+                on.unregister("_e_rows")
 
     def publish(
         self, connection: Link, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
@@ -499,8 +500,9 @@ def _relation_of(on: duckdb.DuckDBPyConnection, query: Query) -> duckdb.DuckDBPy
     return on.sql(text, params=values) if values else on.sql(text)
 
 
-def _drained(cursor: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+def _drained(cursor: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch | None]:
     try:
+        yield None
         yield from batches
     finally:
         batches.close()

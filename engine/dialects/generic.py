@@ -30,6 +30,7 @@ from engine.dialects.base import (
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url, scrub, secrets_of
+from engine.dialects.streams import started
 from engine.dialects.types import decoded, generic_type, plain_schema
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
@@ -171,13 +172,14 @@ class Generic(Dialect):
             _leave(connection, on)
             raise
         return pa.RecordBatchReader.from_batches(
-            first.schema, self._stream(connection, on, result, first, batch_rows)
+            first.schema, started(self._stream(connection, on, result, first, batch_rows))
         ), token
 
     def _stream(
         self, connection: Link, on: sa.Connection, result: sa.CursorResult[Any], first: pa.RecordBatch, batch_rows: int
-    ) -> Iterator[pa.RecordBatch]:
+    ) -> Iterator[pa.RecordBatch | None]:
         try:
+            yield None
             if first.num_rows:
                 yield first
             while rows := result.fetchmany(batch_rows):

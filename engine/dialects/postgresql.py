@@ -36,6 +36,7 @@ from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan,
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.secrets import masked_url, scrub, secrets_of
 from engine.dialects.stamps import stamped
+from engine.dialects.streams import started
 from engine.dialects.types import sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
@@ -216,7 +217,7 @@ class PostgreSQL(Dialect):
             if checksum:
                 token = self._token(connection, text, description, lambda q: _first(cursor, q), psycopg.Error)
             columns = reading_plan(description, lambda name: _largest_scale(cursor, text, len(description), name))
-            cursor.execute(text if columns is None else wrapped(text, columns))
+            cursor.execute(f"{text}\n" if columns is None else wrapped(text, columns))
             batches = cursor.fetch_record_batch()
         except BaseException:
             cursor.close()
@@ -225,7 +226,7 @@ class PostgreSQL(Dialect):
         if columns is not None:
             batches = rebuilt(batches, columns, batch_rows)
         made = pa.RecordBatchReader.from_batches(
-            _bare(batches.schema), _drained(connection, reader, cursor, batches, batch_rows)
+            _bare(batches.schema), started(_drained(connection, reader, cursor, batches, batch_rows))
         )
         return made, token
 
@@ -514,9 +515,10 @@ def _bare(schema: pa.Schema) -> pa.Schema:
 
 def _drained(
     connection: Link, reader: Any, cursor: Any, batches: pa.RecordBatchReader, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[pa.RecordBatch | None]:
     schema, clean = _bare(batches.schema), False
     try:
+        yield None
         for batch in batches:
             for start in range(0, batch.num_rows, batch_rows):
                 part = batch.slice(start, batch_rows)

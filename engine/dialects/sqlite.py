@@ -26,6 +26,7 @@ from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
 from engine.dialects.sqlite_values import column_type, decoded_batch, encoded, parameter, storable
+from engine.dialects.streams import started
 from engine.dialects.types import arrow_type, decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
@@ -201,7 +202,7 @@ class SQLite(Dialect):
         except BaseException:
             connection.done(on)
             raise
-        return pa.RecordBatchReader.from_batches(schema, _batches(connection, on, cursor, schema, batch_rows)), token
+        return pa.RecordBatchReader.from_batches(schema, started(_batches(connection, on, cursor, schema, batch_rows))), token
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Return declared types, and for expressions the types that occur."""
@@ -401,8 +402,9 @@ def _token(on: sqlite3.Connection, query: Query) -> str:
 
 def _batches(
     connection: Link, on: sqlite3.Connection, cursor: sqlite3.Cursor, schema: pa.Schema, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[pa.RecordBatch | None]:
     try:
+        yield None
         while rows := cursor.fetchmany(batch_rows):
             yield decoded_batch(rows, schema)
     finally:

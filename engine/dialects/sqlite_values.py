@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -25,6 +25,8 @@ EXACT_DIGITS = 15
 """Decimal digits that survive the way through a double: DBL_DIG of IEEE 754."""
 
 LARGEST = 2**63 - 1
+
+_WIDE = Context(prec=76)
 
 
 def storable(schema: pa.Schema) -> pa.Schema:
@@ -81,14 +83,10 @@ def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
 
 def _decimals(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
     values: list[Decimal | None] = column.to_pylist()
-    for i, value in enumerate(values):
-        if (
-            value is not None
-            and len(value.as_tuple().digits) > EXACT_DIGITS
-            and len(str(abs(value).normalize()).replace(".", "").lstrip("0")) > EXACT_DIGITS
-        ):
+    for row, value in enumerate(values, first_row):
+        if value is not None and len(format(abs(value), "f").replace(".", "").strip("0")) > EXACT_DIGITS:
             raise SaveError(
-                f"column {field.name!r} holds {value} in row {first_row + i}: SQLite keeps {EXACT_DIGITS} digits exactly",
+                f"column {field.name!r} holds {value} in row {row}: SQLite keeps {EXACT_DIGITS} digits exactly",
                 hint="save the column as text",
             )
     return [None if value is None else str(value) for value in values]
@@ -143,10 +141,12 @@ def _decoded(values: list[Any], field: pa.Field) -> pa.Array:
     try:
         if pa.types.is_boolean(type):
             return pa.array([None if v is None else _bool(v) for v in values], type)
-        if pa.types.is_timestamp(type) or pa.types.is_time(type) or pa.types.is_date(type):
+        if pa.types.is_time(type):
+            return pa.array([None if v is None else dt.time.fromisoformat(v) for v in values], type)
+        if pa.types.is_timestamp(type) or pa.types.is_date(type):
             return pa.array(values, pa.string()).cast(type)
         if pa.types.is_decimal(type):
-            return pa.array([None if v is None else round(Decimal(str(v)), type.scale) for v in values], type)
+            return pa.array([None if v is None else _WIDE.quantize(Decimal(str(v)), Decimal(1).scaleb(-type.scale)) for v in values], type)
         return pa.array(values, type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError) as error:
         raise LoadError(

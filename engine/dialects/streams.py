@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
@@ -57,3 +57,13 @@ class Guarded:
         """Raise again what the stream raised, if it did."""
         if self._raised is not None:
             raise self._raised
+
+
+def started(stream: Iterator[pa.RecordBatch | None]) -> Iterator[pa.RecordBatch]:
+    """Run a generator to its first, empty ``yield``.
+
+    What it has to give back is then given back when it is dropped, even if nobody ever asked it for a batch: Python does
+    not run the ``finally`` of a generator that never began.
+    """
+    next(stream)
+    return cast("Iterator[pa.RecordBatch]", stream)

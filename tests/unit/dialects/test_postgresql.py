@@ -1,0 +1,316 @@
+"""What only PostgreSQL promises: readers with old snapshots, properties that are kept, locks between processes."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow as pa
+import pytest
+import sqlalchemy as sa
+
+from engine.dialects import postgresql
+from engine.dialects.base import Intent, Write, WriteMode
+from engine.dialects.warehouse import Warehouse
+from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engine.dialects.base import Commit
+
+_IDS = itertools.count(1)
+SMALL = pa.table({"id": [1, 2, 3]})
+
+
+@pytest.fixture
+def warehouse(postgresql_url: str) -> Iterator[Warehouse]:
+    """An empty database, open."""
+    with Warehouse(postgresql_url, wait_s=10) as opened:
+        yield opened
+
+
+@pytest.fixture
+def plain(postgresql_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection of somebody else's."""
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        yield connection
+
+
+def save(warehouse: Warehouse, rows: Any, table: str = "t", mode: str = "replace", **options: Any) -> Commit:
+    """Save rows."""
+    keys = tuple(options.pop("keys", ()))
+    stream = rows.to_reader() if isinstance(rows, pa.Table) else rows
+    write = Write(warehouse.name(table), WriteMode(mode), keys)
+    return warehouse.save(stream, write, Intent(commit_id=f"pg-{next(_IDS)}", **options))
+
+
+def oid(plain: psycopg.Connection[Any], table: str = "public.t") -> int:
+    """Return what tells one physical table from another."""
+    row = plain.execute("SELECT to_regclass(%s)::oid::int", (table,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@pytest.mark.parametrize("in_place_rows", [0, 1_000_000])
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_readers_see_a_whole_table(
+    warehouse: Warehouse, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, isolation: str, in_place_rows: int
+) -> None:
+    """Readers of every isolation level, also with an older snapshot, see all rows of one version during replaces."""
+    monkeypatch.setattr(postgresql, "IN_PLACE_ROWS", in_place_rows)
+    save(warehouse, pa.table({"version": pa.array([0] * 1_000)}))
+    stop, seen, started = threading.Event(), [], threading.Event()
+
+    def read() -> None:
+        with psycopg.connect(postgresql_url, autocommit=True, prepare_threshold=None) as connection:
+            while not stop.is_set():
+                connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
+                connection.execute("SELECT 1 FROM pg_class LIMIT 1").fetchall()  # takes the snapshot
+                started.set()
+                time.sleep(0.02)
+                seen.append(connection.execute("SELECT count(*), count(DISTINCT version) FROM t").fetchone())
+                connection.execute("COMMIT")
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    started.wait()
+    for version in range(1, 15):
+        save(warehouse, pa.table({"version": pa.array([version] * 1_000)}))
+    stop.set()
+    thread.join()
+    assert set(seen) == {(1_000, 1)}
+
+
+def test_how_a_table_is_replaced(
+    warehouse: Warehouse, plain: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small table is replaced in place, a large one swapped, a large one with belongings in place."""
+    save(warehouse, SMALL)
+    first = oid(plain)
+    save(warehouse, SMALL.slice(1))
+    assert oid(plain) == first
+    monkeypatch.setattr(postgresql, "IN_PLACE_ROWS", 1)
+    save(warehouse, SMALL)
+    second = oid(plain)
+    assert second != first
+    plain.execute("CREATE INDEX ON t (id)")
+    save(warehouse, SMALL.slice(1))
+    assert oid(plain) == second
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("CREATE INDEX i ON t (id)", "index i"),
+        ("CREATE VIEW v AS SELECT * FROM t", "dependent view v"),
+        ("CREATE MATERIALIZED VIEW v AS SELECT id FROM t", "dependent view v"),
+        ("GRANT SELECT ON t TO PUBLIC", "grants"),
+        ("ALTER TABLE t ALTER id SET NOT NULL", "constraint"),
+        ("ALTER TABLE t ADD PRIMARY KEY (id)", "index t_pkey"),
+        ("ALTER TABLE t ADD UNIQUE (id); CREATE TABLE o (id BIGINT REFERENCES t (id))", "foreign key o_id_fkey of o"),
+        ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "row security"),
+        ("CREATE POLICY p ON t USING (true)", "policy p"),
+        ("CREATE PUBLICATION p FOR TABLE t", "publication"),
+        ("ALTER TABLE t SET (fillfactor = 50)", "storage options"),
+        ("ALTER TABLE t ALTER id SET DEFAULT 1", "default of id"),
+        ("COMMENT ON COLUMN t.id IS 'key'", "comment on column id"),
+        ("CREATE STATISTICS s ON id, (id + 1) FROM t", "statistics s"),
+        ("CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS 'SELECT 1'", "dependent"),
+        ("CREATE RULE r AS ON DELETE TO t DO ALSO SELECT 1", "rule r"),
+        ("CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+         "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g()", "trigger g"),
+    ],
+)  # fmt: skip
+def test_nothing_is_lost(warehouse: Warehouse, plain: psycopg.Connection[Any], made: str, named: str) -> None:
+    """What belongs to a table survives a replace with the same columns; other columns are refused, naming it."""
+    save(warehouse, SMALL)
+    before = oid(plain)
+    plain.execute(made.encode())
+    save(warehouse, pa.table({"id": [4, 5]}))
+    assert oid(plain) == before
+    with pytest.raises(SaveError, match=named):
+        save(warehouse, pa.table({"id": [4], "more": [1]}))
+    assert plain.execute("SELECT count(*) FROM t").fetchone() == (2,)
+
+
+def test_deleting_never_cascades(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
+    """A replace that would delete rows of another table through its foreign key is refused; an upsert is not."""
+    save(warehouse, SMALL)
+    plain.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
+    plain.execute("CREATE TABLE o (id BIGINT REFERENCES t (id) ON DELETE CASCADE)")
+    plain.execute("INSERT INTO o VALUES (1)")
+    with pytest.raises(SaveError, match="o_id_fkey"):
+        save(warehouse, SMALL.slice(1))
+    save(warehouse, pa.table({"id": [1, 9]}), mode="upsert", keys=["id"])
+    assert plain.execute("SELECT count(*) FROM o").fetchone() == (1,)
+
+
+def test_a_comment_is_kept(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
+    """What a person wrote about a table stays in front of the stamp, through replaces in place and swaps."""
+    save(warehouse, SMALL)
+    plain.execute("COMMENT ON TABLE t IS 'The things'")
+    assert save(warehouse, SMALL).changed
+    commit = save(warehouse, pa.table({"other": [1]}))
+    row = plain.execute("SELECT obj_description('t'::regclass)").fetchone()
+    assert row == (f"The things\n[engine commit {commit.row.commit_id}]",)
+
+
+@pytest.mark.parametrize("mode", ["replace", "append", "upsert", "delete_insert"])
+def test_two_savers_take_turns(postgresql_url: str, mode: str) -> None:
+    """Several processes saving one new table at once all commit, one after the other, none losing or doubling rows."""
+    count, keys = 4, ["id"] if mode in ("upsert", "delete_insert") else []
+
+    def one(_: int) -> list[int]:
+        with Warehouse(postgresql_url, wait_s=30) as warehouse:
+            seqs = []
+            for _ in range(3):
+                done = save(warehouse, SMALL, "new.t", mode, keys=keys, skip_unchanged=False)
+                seqs.append(done.row.seq)
+            return seqs
+
+    with ThreadPoolExecutor(count) as pool:
+        seqs = [seq for found in pool.map(one, range(count)) for seq in found]
+    assert sorted(seqs) == list(range(1, 3 * count + 1))
+    with psycopg.connect(postgresql_url) as connection:
+        rows = 3 * 3 * count if mode == "append" else 3
+        assert connection.execute("SELECT count(*) FROM new.t").fetchone() == (rows,)
+
+
+def test_the_holder_of_a_lock_is_named(warehouse: Warehouse, postgresql_url: str) -> None:
+    """A save that waits too long says who holds the table."""
+    with Warehouse(postgresql_url, wait_s=0.2) as impatient:
+
+        def stream() -> Iterator[pa.RecordBatch]:
+            with pytest.raises(ConcurrentWriteError, match="server process") as caught:
+                save(impatient, SMALL)
+            assert str(warehouse._connection().control.info.backend_pid) in caught.value.holder
+            yield from SMALL.to_batches()
+
+        save(warehouse, pa.RecordBatchReader.from_batches(SMALL.schema, stream()))
+
+
+def test_a_swap_does_not_queue_readers(
+    warehouse: Warehouse, postgresql_url: str, plain: psycopg.Connection[Any]
+) -> None:
+    """While a swap waits behind a long reader, new readers wait a fraction of a second at most."""
+    save(warehouse, SMALL)
+    waits: list[float] = []
+    with psycopg.connect(postgresql_url) as long_reader, ThreadPoolExecutor(1) as pool:
+        long_reader.execute("SELECT * FROM t").fetchall()
+        swap = pool.submit(save, warehouse, pa.table({"other": [1]}))
+        for _ in range(10):
+            began = time.monotonic()
+            plain.execute("SELECT * FROM t").fetchall()
+            waits.append(time.monotonic() - began)
+            time.sleep(0.05)
+        assert not swap.done()
+        long_reader.commit()
+        assert swap.result().changed
+    assert max(waits) < 1
+
+
+def test_numerics_are_exact(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
+    """Numerics of any precision come back as decimals with every digit, NULL and sign."""
+    plain.execute("CREATE TABLE n (a numeric(18,4), b numeric(38,9), c numeric, d numeric(5), e numeric[], u uuid, j jsonb)")
+    plain.execute(
+        "INSERT INTO n VALUES (-12345678901234.5678, 12345678901234567890123456789.123456789, 1.50, -7, '{1.5}',"
+        " '00000000-0000-0000-0000-000000000001', '{\"a\": 1}'), (NULL, NULL, NULL, NULL, NULL, NULL, NULL),"
+        " (0.0001, -0.000000001, -123.4567, 99999, '{}', NULL, '[]')"
+    )
+    found = warehouse.read(warehouse.query_table(warehouse.name("n")))[0].read_all()
+    assert found.schema.types[:4] == [
+        pa.decimal128(18, 4), pa.decimal128(38, 9), pa.decimal128(38, 4), pa.decimal128(5, 0)
+    ]  # fmt: skip
+    assert found["a"].to_pylist() == [Decimal("-12345678901234.5678"), None, Decimal("0.0001")]
+    assert found["b"].to_pylist() == [Decimal("12345678901234567890123456789.123456789"), None, Decimal("-0.000000001")]
+    assert found["c"].to_pylist() == [Decimal("1.5"), None, Decimal("-123.4567")]
+    assert found["j"].to_pylist() == ['{"a": 1}', None, "[]"]
+    plain.execute("INSERT INTO n (a) VALUES ('NaN')")
+    with pytest.raises(LoadError):
+        warehouse.read(warehouse.query_table(warehouse.name("n")))[0].read_all()
+
+
+def test_what_pgpq_lacks_is_converted_or_refused(warehouse: Warehouse) -> None:
+    """Nanoseconds that are zero, dictionaries, lists and durations are kept; what would change is refused by name."""
+    ns = pa.array([dt.datetime(2026, 1, 1)], pa.timestamp("ns"))  # noqa: DTZ001 - naive on purpose
+    kept = {"ns": ns, "l": pa.array([[1, None]]), "d": pa.array([dt.timedelta(days=1)], pa.duration("ns")), "u": [2**64 - 1]}
+    save(warehouse, pa.table({**kept, "u": pa.array([2**64 - 1], pa.uint64())}))
+    found = warehouse.read(warehouse.query_table(warehouse.name("t")))[0].read_all()
+    assert found["ns"].to_pylist() == [dt.datetime(2026, 1, 1)]  # noqa: DTZ001
+    assert found["u"].to_pylist() == [Decimal(2**64 - 1)]
+    for name, bad in {
+        "nano": pa.array([1], pa.timestamp("ns")),
+        "struct": pa.array([{"a": 1}]),
+        "nul": pa.array(["a\0b"]),
+        "wide": pa.array([Decimal(1)], pa.decimal256(50, 0)),
+    }.items():
+        with pytest.raises(SaveError, match=name):
+            save(warehouse, pa.table({name: bad}), "bad")
+
+
+def test_long_names_are_refused(warehouse: Warehouse) -> None:
+    """A name beyond 63 bytes is refused, never cut; one of exactly 63 works."""
+    with pytest.raises(SaveError, match="63 bytes"):
+        save(warehouse, pa.table({"ä" * 32: [1]}))
+    save(warehouse, pa.table({"x" * 63: [1]}), "y" * 63)
+
+
+def test_a_lost_commit_is_looked_up(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
+    """When the connection breaks in a save, the ledger decides what happened, and the warehouse opens again."""
+    save(warehouse, SMALL)
+
+    def stream() -> Iterator[pa.RecordBatch]:
+        yield from SMALL.to_batches()
+        pid = warehouse._connection().control.info.backend_pid
+        plain.execute("SELECT pg_terminate_backend(%s)", (pid,))
+        time.sleep(0.1)
+
+    with pytest.raises(SaveError):
+        save(warehouse, pa.RecordBatchReader.from_batches(SMALL.schema, stream()), mode="append")
+    warehouse.close()
+    assert save(warehouse, SMALL, mode="append").row.seq == 2
+
+
+CANARY = "C4n@ry/%3A"
+
+
+@pytest.mark.parametrize("fault", ["password", "host", "port", "database", "sql", "copy"])
+def test_no_message_holds_a_password(postgresql_server: str, fault: str) -> None:
+    """Whatever goes wrong, the password is in no message, name or representation, and the fault is named."""
+    url = sa.make_url(postgresql_server).set(password=CANARY)
+    changed = {
+        "host": url.set(query={}, host="nowhere.invalid"),
+        "port": url.set(query={}, host="127.0.0.1", port=1),
+        "database": url.set(database="nope_db"),
+    }.get(fault, url)
+    text = changed.render_as_string(hide_password=False)
+    with Warehouse(text) as warehouse:
+        said = [repr(warehouse), warehouse.url, warehouse.namespace]
+        try:
+            if fault == "sql":
+                warehouse.read(warehouse.query_text(f"SELECT '{CANARY}' FROM nope"))
+            elif fault == "copy":
+                warehouse.read(warehouse.query_text(f"SELECT '{CANARY}'::int"))[0].read_all()
+            else:
+                warehouse.tables([warehouse.name("t")])
+        except StorageError as error:
+            said += [str(error), error.message, error.hint, repr(error), error.location]
+            assert fault in ("sql", "copy") or error.__cause__ is None
+            meaning = {"host": "host's name", "port": "nothing listens", "database": "no such database"}
+            assert meaning.get(fault, "") in str(error)
+        for spelling in (CANARY, "C4n%40ry", "C4n@ry"):
+            assert not any(spelling in text for text in said)
+
+
+def test_a_password_in_the_query_is_refused() -> None:
+    """A password in the query string, where every tool prints it, is refused without repeating it."""
+    with pytest.raises(ValueError, match="query string") as caught:
+        Warehouse("postgresql://u@h/db?password=hunter22")
+    assert "hunter22" not in str(caught.value)

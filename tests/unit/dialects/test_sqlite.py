@@ -1,0 +1,147 @@
+"""What only SQLite promises: exact values in a database with five storage classes, and a stamp inside the definition."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from contextlib import closing
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+
+from engine.dialects.base import Intent, Write, WriteMode
+from engine.dialects.warehouse import Warehouse
+from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from engine.dialects.base import Commit
+
+_IDS = itertools.count(1)
+ROWS = pa.table({"id": [1, 2, 3]})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database will be."""
+    return tmp_path / "deep" / "w.db"
+
+
+@pytest.fixture
+def warehouse(path: Path) -> Iterator[Warehouse]:
+    """A database in a folder that is not there yet."""
+    with Warehouse(f"sqlite:///{path}", wait_s=1) as opened:
+        yield opened
+
+
+def save(warehouse: Warehouse, rows: Any, table: str = "t", mode: str = "replace", **options: Any) -> Commit:
+    """Save rows."""
+    stream = rows.to_reader() if isinstance(rows, pa.Table) else rows
+    write = Write(warehouse.name(table), WriteMode(mode))
+    return warehouse.save(stream, write, Intent(commit_id=f"lite-{next(_IDS)}", **options))
+
+
+def read(warehouse: Warehouse, text: str) -> pa.Table:
+    """Run a query."""
+    return warehouse.read(warehouse.query_text(text))[0].read_all()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (pa.array([1.0, float("nan")]), "NaN"),
+        (pa.array([1, 2**63], pa.uint64()), "2\\^63"),
+        (pa.array([Decimal(1), Decimal("1234567890123456.1")], pa.decimal128(20, 1)), "15 digits"),
+    ],
+)
+def test_what_sqlite_would_change_is_refused(warehouse: Warehouse, value: pa.Array, words: str) -> None:
+    """A value that SQLite would change without a word is refused with column and row."""
+    with pytest.raises(SaveError, match=words) as caught:
+        save(warehouse, pa.table({"value": value}))
+    assert "'value'" in str(caught.value)
+    assert "row 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [pa.array([{"a": 1}]), pa.array([[1]]), pa.array([1], pa.duration("s"))])
+def test_types_it_has_no_column_for(warehouse: Warehouse, value: pa.Array) -> None:
+    """Structs, lists and durations are refused by column."""
+    with pytest.raises(SaveError, match="'value'"):
+        save(warehouse, pa.table({"value": value}))
+
+
+def test_decimals_compare_as_numbers(warehouse: Warehouse) -> None:
+    """A decimal column is a number to SQL, not a text."""
+    save(warehouse, pa.table({"d": pa.array([Decimal("9.50"), Decimal("10.00")], pa.decimal128(15, 2))}))
+    assert read(warehouse, "SELECT d FROM t WHERE d > 9.6").to_pylist() == [{"d": Decimal("10.00")}]
+
+
+def test_expressions_have_types(warehouse: Warehouse) -> None:
+    """Columns without a declared type get the type of what occurs in them; a mixture is refused by name."""
+    save(warehouse, ROWS)
+    found = read(warehouse, "SELECT id * 2 AS i, id / 2.0 AS f, 'x' AS s, NULL AS n, count(*) OVER () AS c FROM t")
+    assert [str(kind) for kind in found.schema.types] == ["int64", "double", "string", "null", "int64"]
+    with pytest.raises(LoadError, match="'m'"):
+        read(warehouse, "SELECT CASE id WHEN 1 THEN 'x' ELSE id END AS m FROM t")
+
+
+def test_a_column_that_holds_something_else(warehouse: Warehouse, path: Path) -> None:
+    """A value that is not what its column is declared to hold is an error naming the column."""
+    save(warehouse, ROWS)
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("INSERT INTO t VALUES ('text')")
+        other.commit()
+    with pytest.raises(LoadError, match="'id'"):
+        read(warehouse, "SELECT * FROM t")
+
+
+def test_triggers_and_constraints_are_kept(warehouse: Warehouse, path: Path) -> None:
+    """An adopted table keeps keys, checks, indexes and triggers through a replace with the same columns."""
+    save(warehouse, ROWS, "other")
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(
+            """
+            CREATE TABLE "t" (id BIGINT PRIMARY KEY CHECK (id > 0) /* mine */);
+            CREATE TABLE log (n BIGINT);
+            CREATE INDEX by_id ON t (id DESC);
+            CREATE TRIGGER watch AFTER DELETE ON t BEGIN INSERT INTO log VALUES (old.id); END;
+            """
+        )
+    first = save(warehouse, ROWS, adopt=True)
+    assert first.row.physical_name == first.row.commit_id
+    save(warehouse, pa.table({"id": [7]}), mode="append")
+    with closing(sqlite3.connect(path)) as other:
+        kinds = other.execute("SELECT type, name FROM sqlite_master WHERE tbl_name = 't' AND sql NOT NULL").fetchall()
+        assert sorted(kinds) == [("index", "by_id"), ("table", "t"), ("trigger", "watch")]
+        with pytest.raises(sqlite3.IntegrityError):
+            other.execute("INSERT INTO t VALUES (-1)")
+    with pytest.raises(SaveError, match="CHECK"):
+        save(warehouse, pa.table({"x": [1]}))
+
+
+def test_the_stamp_is_of_the_table(warehouse: Warehouse) -> None:
+    """An append leaves the stamp of the commit that made the table, and the ledger says so."""
+    first = save(warehouse, ROWS, mode="append")
+    second = save(warehouse, ROWS, mode="append")
+    found = warehouse.tables([warehouse.name("t")])[warehouse.name("t")]
+    assert found is not None
+    assert found.identity == second.row.physical_name == first.row.commit_id
+
+
+def test_a_locked_file_is_named(warehouse: Warehouse, path: Path) -> None:
+    """Another process that is writing past the time budget is a concurrent write."""
+    save(warehouse, ROWS)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(ConcurrentWriteError, match="another process"):
+            save(warehouse, ROWS.slice(1))
+
+
+def test_not_a_database(tmp_path: Path) -> None:
+    """A file that is something else is said to be so."""
+    (tmp_path / "w.db").write_text("id,name\n1,a\n" * 1_000)
+    with Warehouse(f"sqlite:///{tmp_path}/w.db") as warehouse, pytest.raises(StorageError, match="not a SQLite"):
+        warehouse.heads([warehouse.name("t")])
