@@ -42,6 +42,19 @@ def is_whole_table(source: TableSource) -> bool:
     return source.sql is None
 
 
+def ledger_token(warehouse: Warehouse, table: TableName) -> str | None:
+    """Return the token that the ledger has for a table, or None where only the rows themselves can tell.
+
+    The ledger speaks for a table the engine wrote while it is still that table. It does not speak for a view, whose rows
+    change with the tables it reads.
+    """
+    head = warehouse.heads([table])[table]
+    if head is None or head.mode is WriteMode.VIEW:
+        return None
+    physical = warehouse.tables([table])[table]
+    return head.token if physical is not None and physical.identity == head.physical_name else None
+
+
 def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any, dict[str, Any]]:
     """Read a table or query as ``type_``; the metadata holds its token when the session tracks sources.
 
@@ -56,11 +69,10 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
         )
     warehouse = session.warehouse(source.warehouse)
     query = query_of(warehouse, source)
-    head = None
+    known = None
     if session.tracks_sources and is_whole_table(source):
-        table = warehouse.name(source.table or "")
-        head = warehouse.heads([table])[table]
-    needs_checksum = session.tracks_sources and head is None
+        known = ledger_token(warehouse, warehouse.name(source.table or ""))
+    needs_checksum = session.tracks_sources and known is None
     if library.stays_in_database:
         data = warehouse.lazy(query, type_)
         token = warehouse.checksums([query])[0] if needs_checksum else None
@@ -68,8 +80,8 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
         batches, token = warehouse.read(query, checksum=needs_checksum)
         data = library.from_arrow(batches, type_)
     metadata = get_sql_metadata(source.sql or source.table or "", library.row_count(data))
-    if head is not None:
-        metadata["token"] = {"kind": LEDGER, "value": head.token}
+    if known is not None:
+        metadata["token"] = {"kind": LEDGER, "value": known}
     elif token is not None:
         metadata["token"] = {"kind": CHECKSUM, "value": token}
     return data, metadata

@@ -38,7 +38,7 @@ def get_dataframe_metadata(df: Any) -> dict[str, Any]:
     if library is None:
         return {"dataframe_metadata": {"rows": None, "columns": None, "column_names": None, "datatypes": None}}
     names = [str(name) for name in library.column_names(df)]
-    kinds = getattr(df, "dtypes", None)
+    kinds = library.column_types(df)
     return {
         "dataframe_metadata": {
             "rows": library.row_count(df),

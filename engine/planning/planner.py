@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from engine.errors import LoadError
 from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
 from engine.io.files import file_token
-from engine.io.tables import is_whole_table, query_of
+from engine.io.tables import is_whole_table, ledger_token, query_of
 from engine.planning.fingerprint import value_hash
 from engine.planning.plan import Decision, Plan
 from engine.planning.recipe import PENDING, UNKNOWN, Recipe
@@ -194,12 +194,8 @@ class Planner:
 
     def _table_token(self, source: TableSource) -> str:
         warehouse = self.session.warehouse(source.warehouse)
-        if is_whole_table(source):
-            table = warehouse.name(source.table or "")
-            head = warehouse.heads([table])[table]
-            if head is not None and _is_ours(warehouse, table, head):
-                return head.token
-        return warehouse.checksums([query_of(warehouse, source)])[0] or UNKNOWN
+        known = ledger_token(warehouse, warehouse.name(source.table or "")) if is_whole_table(source) else None
+        return known or warehouse.checksums([query_of(warehouse, source)])[0] or UNKNOWN
 
     def _rediscovered(self, loader: str) -> dict[str, str]:
         """Look at the files that a loader of the user's read last time."""
@@ -301,6 +297,3 @@ def table_presence(physical: PhysicalTable | None, head: LedgerRow | None) -> tu
         return Presence.ALTERED, f"columns {', '.join(moved)}"
     return Presence.OURS, ""
 
-
-def _is_ours(warehouse: Warehouse, table: TableName, head: LedgerRow) -> bool:
-    return table_presence(warehouse.tables([table])[table], head)[0] is Presence.OURS

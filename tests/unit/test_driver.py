@@ -45,7 +45,7 @@ def frame(number: int) -> pd.DataFrame:
 
 def broken(number: int) -> int:
     """A node that fails."""
-    message = "no such luck"
+    message = f"no such luck: {number}"
     raise RuntimeError(message)
 
 
@@ -111,7 +111,7 @@ def test_missing_inputs_are_told_together(driver: Driver) -> None:
 
 def test_a_wrong_type_of_input_is_refused(driver: Driver) -> None:
     """An input of another type is named with both types."""
-    with pytest.raises(InputError, match="int.*str"):
+    with pytest.raises(InputError, match=r"int.*str"):
         driver.execute(["total"], inputs={"number": "2"})
 
 
@@ -169,7 +169,7 @@ def test_a_failed_write_leaves_the_old_file(driver: Driver, tmp_path: Any) -> No
     driver.materialize(to.parquet(id="out", dependencies=["frame"], path=str(path)), inputs={"number": 3})
     before = path.read_bytes()
     bad = pd.DataFrame({"mixed": [1, "a", object()]})
-    with pytest.raises(Exception, match="f.parquet"):
+    with pytest.raises(Exception, match=r"f\.parquet"):
         driver.materialize(to.parquet(id="out", dependencies=["frame"], path=str(path)), overrides={"frame": bad})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
@@ -250,9 +250,7 @@ class Witness(NodeExecutionHook, GraphExecutionHook, GraphConstructionHook):
 
 
 def test_hooks_see_everything_in_order(module: ModuleType) -> None:
-    """Hooks are called in the order constructed, before, each node before and after, after; defaults are no
-    arguments.
-    """
+    """Hooks are called from construction to the end, each node before and after; defaults are no arguments."""
     witness = Witness()
     driver = Builder().with_modules(module).with_adapters(witness).build()
     driver.execute(["total"], inputs={"number": 1})
