@@ -63,6 +63,8 @@ class Link:
     mark: str
     saver: duckdb.DuckDBPyConnection | None = None
     cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = field(default_factory=weakref.WeakSet)
+    streams: dict[int, pa.RecordBatchReader] = field(default_factory=dict)
+    """Open results: each keeps the file open until it is closed."""
     current: duckdb.DuckDBPyConnection | None = None
     """The connection of the open transaction."""
 
@@ -123,9 +125,10 @@ class DuckDB(Dialect):
 
     def close(self, connection: Link) -> None:
         """Close every connection, so that other processes may open the file."""
-        for one in [*connection.cursors, connection.main]:
-            with suppress(duckdb.Error):
+        for one in [*connection.streams.values(), *connection.cursors, connection.main]:
+            with suppress(duckdb.Error, pa.ArrowException, OSError):
                 one.close()
+        connection.streams.clear()
 
     def writer(self, connection: Link, rows: pa.RecordBatchReader | Query) -> Link:
         """Choose the connection: the main one for a relation, else one that no open result can disturb."""
@@ -232,7 +235,7 @@ class DuckDB(Dialect):
         except BaseException:
             cursor.close()
             raise
-        return pa.RecordBatchReader.from_batches(batches.schema, started(_drained(cursor, batches))), token
+        return pa.RecordBatchReader.from_batches(batches.schema, started(_drained(connection, cursor, batches))), token
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Ask for no rows."""
@@ -500,11 +503,15 @@ def _relation_of(on: duckdb.DuckDBPyConnection, query: Query) -> duckdb.DuckDBPy
     return on.sql(text, params=values) if values else on.sql(text)
 
 
-def _drained(cursor: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch | None]:
+def _drained(
+    connection: Link, cursor: duckdb.DuckDBPyConnection, batches: pa.RecordBatchReader
+) -> Iterator[pa.RecordBatch | None]:
+    connection.streams[id(batches)] = batches
     try:
         yield None
         yield from batches
     finally:
+        connection.streams.pop(id(batches), None)
         batches.close()
         cursor.close()
 

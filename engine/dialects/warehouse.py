@@ -200,6 +200,11 @@ class Warehouse:
         with self._translated(self.url):
             try:
                 yield from batches
+            except (OSError, pa.ArrowException) as error:  # what a driver's C++ makes of the server's words
+                words = str(error).rpartition("ERROR: ")[2].strip().splitlines()[0]
+                raise LoadError(
+                    f"reading from {self.url} failed: {words}", location=self.url, hint="check the values it names"
+                ) from error
             finally:
                 batches.close()
 

@@ -13,7 +13,7 @@ import pytest
 
 from engine.dialects.base import Intent, Write, WriteMode
 from engine.dialects.warehouse import Warehouse
-from engine.errors import ConcurrentWriteError, SaveError, StorageError
+from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,8 +154,15 @@ def test_closing_frees_the_file(tmp_path: Path) -> None:
 def test_not_a_database(tmp_path: Path) -> None:
     """A file that is something else is said to be so."""
     (tmp_path / "w.duckdb").write_text("id,name\n1,a\n" * 1_000)
-    with pytest.raises(StorageError, match="not a DuckDB database"):
-        Warehouse(f"duckdb:///{tmp_path}/w.duckdb").tables([])or Warehouse(f"duckdb:///{tmp_path}/w.duckdb").heads([])
+    with Warehouse(f"duckdb:///{tmp_path}/w.duckdb") as warehouse, pytest.raises(StorageError, match="not a DuckDB"):
+        warehouse.heads([warehouse.name("t")])
+
+
+def test_a_value_that_fails_in_the_middle(warehouse: Warehouse) -> None:
+    """A value that cannot be computed, rows after the first, is an error of the engine's with DuckDB's words."""
+    text = "SELECT CAST(CASE WHEN range = 900000 THEN 'x' ELSE '1' END AS INTEGER) AS n FROM range(1000000)"
+    with pytest.raises(LoadError, match="Could not convert"):
+        warehouse.read(warehouse.query_text(text), batch_rows=1_000)[0].read_all()
 
 
 def test_what_belongs_to_a_table_is_kept(warehouse: Warehouse) -> None:

@@ -117,7 +117,7 @@ def test_how_a_table_is_replaced(
         ("ALTER TABLE t ADD UNIQUE (id); CREATE TABLE o (id BIGINT REFERENCES t (id))", "foreign key o_id_fkey of o"),
         ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "row security"),
         ("CREATE POLICY p ON t USING (true)", "policy p"),
-        ("CREATE PUBLICATION p FOR TABLE t", "publication"),
+        ("CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert')", "publication"),
         ("ALTER TABLE t SET (fillfactor = 50)", "storage options"),
         ("ALTER TABLE t ALTER id SET DEFAULT 1", "default of id"),
         ("COMMENT ON COLUMN t.id IS 'key'", "comment on column id"),
