@@ -87,7 +87,7 @@ class Database:
         migrating: Foreign keys are not enforced, so that a table can be made anew with its rows.
 
     Attributes:
-        url: The URL as it was given; it may hold a password.
+        url: The URL, with the password if it has one.
         dialect: ``sqlite`` or ``postgresql``.
         shown: The URL without password.
         path: The file, on SQLite.
@@ -102,12 +102,15 @@ class Database:
 
     def __init__(self, url: str, *, read_only: bool = False, migrating: bool = False) -> None:
         self._url = _parsed(url)
+        self.path: Path | None = None
+        if self._url.get_backend_name() == "sqlite":
+            self.path = Path(self._url.database or "").absolute()
+            self._url = self._url.set(database=str(self.path))
         self.shown = masked_url(self._url)
         self.dialect = self._url.get_backend_name()
-        self.url = url
+        self.url = self._url.render_as_string(hide_password=False)
         self.read_only = read_only
         self._migrating = migrating
-        self.path: Path | None = Path(self._url.database or "").absolute() if self.dialect == "sqlite" else None
         self._engine = self._sqlite(self.path) if self.path else self._postgresql()
         _OPEN.add(self._engine)
 
