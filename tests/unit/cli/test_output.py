@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -31,7 +32,7 @@ def printed(console: Console) -> list[str]:
             progress.print(result)
     stream = console.file
     assert isinstance(stream, io.StringIO)
-    return stream.getvalue().splitlines()
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n").splitlines()
 
 
 def test_lines_of_a_log_are_not_wrapped() -> None:
