@@ -16,7 +16,7 @@ from engine.planning.scopes import Use, uses_of
 from engine.planning.sources import Sources, methods_of, namespace_of
 from engine.planning.syntax import syntax_hash
 from engine.planning.units import Unit
-from engine.planning.values import Opaque, References, ValueEncoder, fold, text, value_hash
+from engine.planning.values import Opaque, References, ValueEncoder, fold, text, value_hash, wrapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,7 +73,7 @@ class CodeUnits:
             if _PIN in vars(target):
                 return self._pinned(target)
             return self._class(target) if isinstance(target, type) else self._function(target)
-        if hasattr(target, "__wrapped__") and callable(target):  # functools.cache and its like
+        if callable(target) and wrapped_by(target) is not None:  # functools.cache and its like
             return self._wrapper(target)
         if is_builtin(target):
             return self._external(full_name(target))
@@ -102,12 +102,12 @@ class CodeUnits:
                 constant = self._constant(name, held, module_of(target))
                 if constant.completeness != "opaque" or is_engine(module_of(target)):
                     unit.refer(f"[{name}]", constant)
-            wrapped = getattr(target, "__wrapped__", None)
+            wrapped = wrapped_by(target)
             if wrapped is not None:
                 unit.refer(getattr(wrapped, "__name__", "__wrapped__"), self.unit(wrapped, "__wrapped__"))
 
         path = full_name(target)
-        if not hasattr(target, "__wrapped__") and not captured(target):
+        if wrapped_by(target) is None and not captured(target):
             return self._external(path)
         return Unit(kind="external", qualname=path, own=fold("external", path), look=look)
 
@@ -140,7 +140,7 @@ class CodeUnits:
         )
 
     def _refer_wrapped(self, unit: Unit, function: types.FunctionType) -> None:
-        wrapped = getattr(function, "__wrapped__", None)
+        wrapped = wrapped_by(function)
         if callable(wrapped):
             unit.refer("__wrapped__", self.unit(wrapped, "__wrapped__"))
 
@@ -264,21 +264,23 @@ class CodeUnits:
             encoded, targets = self.encode(value)
         except Opaque as why:
             unit.own = fold("opaque", full_name(type(value)))
-            unit.doubt("opaque", f"the value of {name}{f' in {module}' if module else ''} is not known exactly: {why}")
-            self._describe_assignments(unit, name, module)
+            is_described = self._describe_assignments(unit, name, module)
+            if not (is_described and _is_expression(value)):
+                place = f" in {module}" if module else ""
+                unit.doubt("opaque", f"the value of {name}{place} is not known exactly: {why}")
         else:
             unit.own = fold("constant", encoded)
             for number, target in enumerate(targets):
                 unit.refer(f"[{number}]", target)
         return unit
 
-    def _describe_assignments(self, unit: Unit, name: str, module: str) -> None:
-        """Let the statements that make an opaque variable stand for its value."""
+    def _describe_assignments(self, unit: Unit, name: str, module: str) -> bool:
+        """Let the statements that make an opaque variable stand for its value, if they are found."""
         variables = vars(sys.modules[module]) if module in sys.modules else {}
         source = self._sources.of_file(variables.get("__file__") or "", variables)
         statements = source.assignments.get(name, ()) if source else ()
         if source is None or not statements:
-            return
+            return False
         namespace = Namespace({}, variables, source.path)
         unit.own = fold(unit.own, [syntax_hash(statement) for statement in statements])
         unit.source = "".join(source.text_of(statement) for statement in statements)
@@ -289,6 +291,7 @@ class CodeUnits:
             self._refer(unit, uses, namespace)
 
         unit.look = look
+        return True
 
     def _refer(self, unit: Unit, uses: Iterable[Use], namespace: Namespace) -> None:
         """Look names up and note what they stand for."""
@@ -305,7 +308,7 @@ class CodeUnits:
             return
         last = reference.name.rpartition(".")[2]
         target = reference.target
-        if isinstance(target, _WITH_UNIT) or hasattr(target, "__wrapped__"):
+        if isinstance(target, _WITH_UNIT) or wrapped_by(target) is not None:
             unit.refer(reference.name, self.unit(target, last, reference.module))
         else:
             owner = reference.module or ("closure", id(target))
@@ -368,6 +371,25 @@ class _CodeReferences(References):
 
     def reorder(self, start: int, spans: Iterable[tuple[int, int]]) -> None:
         self.units[start:] = [unit for first, last in spans for unit in self.units[first:last]]
+
+
+_EXPRESSIONS = frozenset(
+    {
+        "duckdb.Expression",
+        "ibis.Expr",
+        "polars.Expr",
+        "pyarrow.Expression",
+        "sqlalchemy.ClauseElement",
+        "sqlalchemy.MetaData",
+        "sqlalchemy.TypeEngine",
+    }
+)
+"""Descriptions of a computation without state of their own: the statement that makes one says all of it."""
+
+
+def _is_expression(value: Any) -> bool:
+    bases = type(value).__mro__
+    return any(f"{base.__module__.partition('.')[0].lstrip('_')}.{base.__name__}" in _EXPRESSIONS for base in bases)
 
 
 _WITH_UNIT = (types.FunctionType, type, types.ModuleType)

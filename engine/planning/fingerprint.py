@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from engine.planning.code_units import CodeUnits
 from engine.planning.sql_text import normalise_sql
 from engine.planning.units import COMPLETENESS, assign_versions, reached_from
-from engine.planning.values import Opaque, fold, value_hash
+from engine.planning.values import Opaque, fold, value_hash, wrapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -109,10 +109,10 @@ def _innermost(function: Any) -> Any:
             function = function.func
         elif isinstance(function, types.MethodType):
             function = function.__func__
-        elif isinstance(function, (types.FunctionType, type)) or not hasattr(function, "__wrapped__"):
+        elif isinstance(function, (types.FunctionType, type)) or wrapped_by(function) is None:
             break
         else:
-            function = function.__wrapped__
+            function = wrapped_by(function)
     if isinstance(function, types.FunctionType):
         return inspect.unwrap(function)
     return function if isinstance(function, type) else type(function)

@@ -21,7 +21,7 @@ def frame_parts(value: Any) -> Iterable[Any] | None:
     True
     """
     library = type(value).__module__.partition(".")[0]
-    if library not in _LIBRARIES:
+    if library not in FRAME_LIBRARIES:
         return None
     for cls in type(value).__mro__:
         parts = _PARTS.get(f"{library}.{cls.__name__}")
@@ -90,12 +90,15 @@ def _pandas_array(array: Any) -> Iterable[Any]:
     """Return a column's parts; the kinds of pandas arrays are told apart by what they offer."""
     if hasattr(array, "asi8"):
         return ["instants", str(array.dtype), array.asi8]
-    if isinstance(array.dtype, sys.modules["numpy"].dtype):
+    if type(array).__name__ == "NumpyExtensionArray":
         return ["numpy", array.to_numpy()]
     if hasattr(array, "categories") and hasattr(array, "codes"):
         return ["categories", array.categories, bool(array.ordered), array.codes]
     if hasattr(array, "__arrow_array__") and "pyarrow" in sys.modules:
-        return ["arrow", str(array.dtype), sys.modules["pyarrow"].array(array)]
+        converted = sys.modules["pyarrow"].array(array)
+        # In chunks, where it was put together from several; one array otherwise.
+        chunked = converted if hasattr(converted, "chunks") else sys.modules["pyarrow"].chunked_array([converted])
+        return ["arrow", str(array.dtype), chunked]
     return ["objects", str(array.dtype), list(array)]
 
 
@@ -172,7 +175,8 @@ _ARROW_KINDS: tuple[tuple[str, Callable[[Any], Iterable[Any]]], ...] = (
 )
 """How the values of each kind of array are read; any other kind is read value by value."""
 
-_LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+FRAME_LIBRARIES = frozenset({"numpy", "pandas", "polars", "pyarrow"})
+"""The libraries whose values are known here."""
 
 _PARTS: dict[str, Callable[[Any], Iterable[Any] | None]] = {
     "numpy.MaskedArray": _masked,

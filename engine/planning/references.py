@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.planning.project import is_engine
-from engine.planning.values import external_name
+from engine.planning.values import external_name, wrapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -169,7 +169,7 @@ def is_builtin(target: Any) -> bool:
 
 
 def _wraps_project(target: Any) -> bool:
-    return isinstance(target, types.FunctionType) and hasattr(target, "__wrapped__")
+    return isinstance(target, types.FunctionType) and wrapped_by(target) is not None
 
 
 def module_of(function: types.FunctionType) -> str:

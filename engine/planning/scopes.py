@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class Import:
+class Import(NamedTuple):
     """What an import statement inside a body binds a name to: a module, or an attribute of one."""
 
     module: str
@@ -24,8 +23,7 @@ class Import:
     level: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """One use of a name from outside.
 
     Attributes:
@@ -51,6 +49,13 @@ class _Scope:
 
 
 _Item = tuple[ast.AST, _Scope]
+
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in {"ctx", "op", "ops", "type_params"})
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+"""The fields of each kind of node that may hold names."""
 
 
 def uses_of(definition: ast.AST, decorators: Iterable[ast.expr] | None = None) -> list[Use]:
@@ -97,9 +102,18 @@ def _origin(name: str, scope: _Scope, outside: _Scope) -> Import | bool | None:
 def _visit(node: ast.AST, scope: _Scope, scopes: list[_Scope]) -> list[_Item]:
     """Note what a node binds and uses, and return its children with their scopes."""
     special = _SPECIAL.get(node.__class__)
-    if special is not None:
-        return special(node, scope, scopes)
-    return [(child, scope) for child in ast.iter_child_nodes(node)]
+    return special(node, scope, scopes) if special is not None else _children(node, scope)
+
+
+def _children(node: ast.AST, scope: _Scope) -> list[_Item]:
+    children: list[_Item] = []
+    for name in _FIELDS[node.__class__]:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            children.extend([(child, scope) for child in value if isinstance(child, ast.AST)])
+        elif isinstance(value, ast.AST):
+            children.append((value, scope))
+    return children
 
 
 def _name(node: ast.Name, scope: _Scope, _: list[_Scope]) -> list[_Item]:
@@ -231,19 +245,19 @@ def _is_bound_above(name: str, scope: _Scope) -> bool:
 def _handler(node: ast.ExceptHandler, scope: _Scope, _: list[_Scope]) -> list[_Item]:
     if node.name:
         scope.bound.add(node.name)
-    return [(child, scope) for child in ast.iter_child_nodes(node)]
+    return _children(node, scope)
 
 
 def _capture(node: ast.MatchAs | ast.MatchStar, scope: _Scope, _: list[_Scope]) -> list[_Item]:
     if node.name:
         scope.bound.add(node.name)
-    return [(child, scope) for child in ast.iter_child_nodes(node)]
+    return _children(node, scope)
 
 
 def _rest(node: ast.MatchMapping, scope: _Scope, _: list[_Scope]) -> list[_Item]:
     if node.rest:
         scope.bound.add(node.rest)
-    return [(child, scope) for child in ast.iter_child_nodes(node)]
+    return _children(node, scope)
 
 
 _SPECIAL: dict[type, Callable[[Any, _Scope, list[_Scope]], list[_Item]]] = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from engine.planning.values import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | ast.Module
 
@@ -37,7 +37,11 @@ _IGNORED: dict[type, frozenset[str]] = {
     ast.List: frozenset({"ctx"}),
     ast.Tuple: frozenset({"ctx"}),
 }
-_NOTHING: frozenset[str] = frozenset()
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in _IGNORED.get(kind, ()))
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
 _STATEMENT_LISTS = frozenset({"body", "orelse", "finalbody"})
 
 
@@ -55,48 +59,62 @@ def syntax_hash(definition: ast.AST, decorators: Sequence[ast.expr] | None = Non
 
 
 def _pieces(definition: ast.AST) -> list[str]:
-    """Write a tree depth first: every node says its name and its fields, every list its length, every text its own."""
+    """Write a tree depth first: a node says its name and fields, a list its length, a text its length and itself."""
     out: list[str] = []
-    stack: list[tuple[Any, bool]] = [(definition, False)]
+    stack: list[Any] = [definition]
+    declarations: set[int] = set()
     while stack:
-        item, in_class = stack.pop()
-        if isinstance(item, ast.AST):
-            _open_node(item, in_class, out, stack)
-        elif isinstance(item, list):
+        item = stack.pop()
+        kind = item.__class__
+        if kind is ast.Name:
+            out.append(f"(Name{len(item.id)}:{item.id}")
+        elif kind is ast.Constant:
+            out.append(_constant(item.value))
+        elif kind is list:
             out.append(f"[{len(item)}")
-            stack.extend((part, in_class) for part in reversed(item))
-        elif item.__class__ is str:
+            stack.extend(reversed(item))
+        elif kind is str:
             out.append(f"'{len(item)}:{item}")
-        else:
+        elif not isinstance(item, ast.AST):
             out.append(f"={item}")
+        else:
+            if isinstance(item, ast.ClassDef):
+                declarations.update(_declarations(item))
+            if isinstance(item, ast.AnnAssign) and id(item) not in declarations:
+                _open_node(_without_annotation(item), out, stack)
+            else:
+                _open_node(item, out, stack)
     return out
 
 
-def _open_node(node: ast.AST, in_class: bool, out: list[str], stack: list[tuple[Any, bool]]) -> None:
-    if isinstance(node, ast.Constant):
-        out.append(_constant(node.value))
-        return
-    if isinstance(node, ast.AnnAssign) and not in_class:
-        node = _without_annotation(node)
+def _open_node(node: ast.AST, out: list[str], stack: list[Any]) -> None:
     kind = node.__class__
-    ignored = _IGNORED.get(kind, _NOTHING)
-    # Inside a class the annotations are the declaration: dataclasses and pydantic read them.
-    inside = kind is ast.ClassDef or (in_class and kind not in _SCOPES)
     out.append(f"({kind.__name__}")
-    fields: list[tuple[Any, bool]] = []
-    for name in kind._fields:
-        value: Any = None if name in ignored else getattr(node, name, None)
-        if name in _STATEMENT_LISTS and value.__class__ is list:
-            value = [statement for statement in value if not _has_no_effect(statement)]
-        elif kind is ast.JoinedStr:
-            value = _joined(value)
-        if value is not None and value != []:
-            fields += [(f".{name}", inside), (value, inside)]
-    out.append(str(len(fields) // 2))
-    stack.extend(reversed(fields))
+    values = []
+    for name in _FIELDS[kind]:
+        value: Any = getattr(node, name, None)
+        if value.__class__ is list:
+            if name in _STATEMENT_LISTS:
+                value = [statement for statement in value if not _has_no_effect(statement)]
+            elif kind is ast.JoinedStr:
+                value = _joined(value)
+            if not value:
+                continue
+        if value is not None:
+            out.append(f".{name}")
+            values.append(value)
+    stack.extend(reversed(values))
 
 
-_SCOPES = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda})
+def _declarations(node: ast.ClassDef) -> Iterator[int]:
+    """Yield the annotated names of a class by identity: dataclasses and pydantic read these, so they count."""
+    stack: list[ast.AST] = [*node.body]
+    while stack:
+        statement = stack.pop()
+        if isinstance(statement, ast.AnnAssign):
+            yield id(statement)
+        elif isinstance(statement, (ast.If, ast.Try, ast.With, ast.For, ast.While, ast.ExceptHandler)):
+            stack.extend(ast.iter_child_nodes(statement))
 
 
 def _constant(value: Any) -> str:

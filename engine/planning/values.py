@@ -21,6 +21,7 @@ import enum
 import fractions
 import functools
 import hashlib
+import inspect
 import itertools
 import logging
 import operator
@@ -35,7 +36,7 @@ import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.frame_values import frame_parts
+from engine.planning.frame_values import FRAME_LIBRARIES, frame_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +47,7 @@ MAX_BYTES = 256 * 2**20
 MAX_DEPTH = 100
 """The deepest nesting hashed, well within Python's recursion limit."""
 
-_ITEM_BYTES = 64
+_ITEM_BYTES = 256
 """What one part counts towards `MAX_BYTES`, so that a list of millions of small parts ends too."""
 
 _INLINE_BYTES = 4096
@@ -203,7 +204,7 @@ def _plain(value: Any) -> bytes:
 
 
 class References:
-    """What functions, classes and modules inside a value stand for: here, the name of what Python itself brings."""
+    """What functions, classes and modules inside a value stand for: here, the name of what libraries bring."""
 
     def refer(self, target: Any) -> bytes:
         """Return what stands for a function, class or module.
@@ -212,7 +213,7 @@ class References:
             Opaque: Only its code would say what it does, and no code is known here.
         """
         module = str(getattr(target, "__module__", None) or getattr(target, "__name__", ""))
-        if module.partition(".")[0] not in sys.stdlib_module_names:
+        if module.partition(".")[0] not in sys.stdlib_module_names | FRAME_LIBRARIES:
             raise Opaque(f"{getattr(target, '__qualname__', target)!s}, which only its code describes")
         return self.type_of(target) if isinstance(target, type) else text(b"callable", external_name(target))
 
@@ -245,6 +246,11 @@ def external_name(target: Any) -> str:
     module = str(getattr(home, "__module__", None) or type(target).__module__)
     name = getattr(target, "__qualname__", None) or type(target).__qualname__
     return f"{module.partition('.')[0].lstrip('_')}.{name}"
+
+
+def wrapped_by(target: Any) -> Any:
+    """Return the function that a decorated one wraps, or None; an object that claims any attribute wraps nothing."""
+    return None if inspect.getattr_static(target, "__wrapped__", None) is None else target.__wrapped__
 
 
 class ValueEncoder:
@@ -312,10 +318,14 @@ class ValueEncoder:
                 return encode(self, value)
         if (alias := _alias_parts(value)) is not None:
             return self.sequence(b"alias", alias)
-        if (parts := frame_parts(value)) is not None:
+        try:
+            parts = frame_parts(value)
+        except Exception as error:
+            raise Opaque(f"its {type(value).__qualname__} cannot be read: {error}") from error
+        if parts is not None:
             name = f"{type(value).__module__.partition('.')[0]}.{type(value).__qualname__}"
             return branch(b"frame", [text(b"str", name), *map(self._part, parts)])
-        if hasattr(value, "__wrapped__") and callable(value):
+        if callable(value) and wrapped_by(value) is not None:
             return self.references.refer(value)
         return self._object(value)
 

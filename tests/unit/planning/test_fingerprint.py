@@ -1,4 +1,4 @@
-"""What counts in a code version and what does not, edit by edit."""
+"""Code versions: what they are made of, what they warn of, and what they do not depend on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 import types
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
     from conftest import Workspace
 
-Files = dict[str, str] | str
-
+F1, F2 = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
 BASE = """
     import math
     RATE = 3
@@ -35,23 +33,6 @@ BASE = """
     def node(a, b=2):
         return helper(a) + b
 """
-
-
-def edit(*changes: str) -> str:
-    """Return the plain dataflow with texts replaced: what was and what shall be, in turn."""
-    text = textwrap.dedent(BASE)
-    for old, new in zip(changes[::2], changes[1::2], strict=True):
-        assert old in text
-        text = text.replace(old, new)
-    return text
-
-
-def helpers(text: str, use: str = "from helpers import f", call: str = "f(a)") -> dict[str, str]:
-    """Return a dataflow whose helper is in another module."""
-    return {"flow": f"{use}\ndef node(a):\n    return {call}\n", "helpers": text}
-
-
-F1, F2 = "def f(x):\n    return x + 1\n", "def f(x):\n    return x + 2\n"
 DECORATOR = """
     import functools
     def scaled(by):
@@ -65,282 +46,11 @@ DECORATOR = """
     def node(a):
         return a
 """
-CLASS = """
-    from dataclasses import dataclass
-    @dataclass
-    class Options:
-        '''Doc.'''
-        low: int = 1
-        def width(self) -> int:
-            return 2 - self.low
-    def node(a):
-        return Options().width()
-"""
-
-SAME: dict[str, tuple[Files, Files]] = {
-    "a comment": (BASE, edit("return helper(a) + b", "# why\n    return helper(a) + b  # what")),
-    "a docstring": (BASE, edit("def node(a, b=2):", 'def node(a, b=2):\n    """Say it."""')),
-    "a helper's docstring": (BASE, edit("def helper(x):", 'def helper(x):\n    """Say it."""')),
-    "pass besides a docstring": ("def node():\n    pass\n", "def node():\n    'Nothing.'\n"),
-    "annotations": (BASE, edit("def node(a, b=2):", "def node(a: int, b: 'float' = 2) -> math.nan:")),
-    "an annotation of a variable": (
-        "def node(a):\n    b = a\n    return b\n",
-        "def node(a):\n    b: int = a\n    return b\n",
-    ),
-    "an annotation of the constant": (BASE, edit("RATE = 3", "RATE: int = 3")),
-    "formatting": (BASE, edit("return helper(a) + b", "return (\n        helper( a, )\n        +b\n    )")),
-    "a text's quotes and prefix": ("def node():\n    return 'ab'\n", 'def node():\n    return u"a" "b"\n'),
-    "the function on another line": (BASE, "\n\n\nOTHER = 1\n" + edit()),
-    "an unused constant": (BASE, edit("RATE = 3", "RATE = 3\nUNUSED = 4")),
-    "another function of the module": (BASE, edit("def node", "def other(q):\n    return q\ndef node")),
-    "another function of the helper's module": (
-        helpers(F1, "import helpers", "helpers.f(a)"),
-        helpers(F1 + "def g():\n    return 1\n", "import helpers", "helpers.f(a)"),
-    ),
-    "the helper in another module": (
-        helpers(F1),
-        {"flow": "from tools import f\ndef node(a):\n    return f(a)\n", "tools": F1},
-    ),
-    "how the constant is computed": (BASE, edit("RATE = 3", "RATE = 1 + 2")),
-    "a dictionary in another order": (
-        "D = {'a': 1, 'b': [2]}\ndef node():\n    return D\n",
-        "D = {'b': [2], 'a': 1}\ndef node():\n    return D\n",
-    ),
-    "a set in another order": (
-        "S = {'a', 'b', 'c'}\ndef node():\n    return S\n",
-        "S = {'c', 'b', 'a'}\ndef node():\n    return S\n",
-    ),
-    "a class's docstring": (CLASS, CLASS.replace("Doc.", "Other.")),
-    "the annotation of a method": (CLASS, CLASS.replace("-> int", "-> float")),
-    "the code under a pin": (
-        "def node(a):\n    return 1\nnode.__engine_version__ = '3'\n",
-        "def node(a):\n    return 2\nnode.__engine_version__ = '3'\n",
-    ),
-    "a logger's name": (
-        "import logging\nlog = logging.getLogger('a')\ndef node():\n    log.info('x')\n",
-        "import logging\nlog = logging.getLogger('b')\ndef node():\n    log.info('x')\n",
-    ),
-    "local variables named as constants": (
-        "K = 1\ndef node(a):\n    K = a\n    return [K for K in a]\n",
-        "K = 2\ndef node(a):\n    K = a\n    return [K for K in a]\n",
-    ),
-    "an attribute named as a constant": (
-        "K = 1\ndef node(a):\n    return a.K\n",
-        "K = 2\ndef node(a):\n    return a.K\n",
-    ),
-}
-
-DIFFERENT: dict[str, tuple[Files, Files]] = {
-    "the body": (BASE, edit("helper(a) + b", "helper(a) - b")),
-    "a helper": (BASE, edit("x * RATE", "x / RATE")),
-    "a constant": (BASE, edit("RATE = 3", "RATE = 4")),
-    "a constant's type": (BASE, edit("RATE = 3", "RATE = 3.0")),
-    "1 and True": ("K = 1\ndef node():\n    return K\n", "K = True\ndef node():\n    return K\n"),
-    "1 and '1'": ("K = 1\ndef node():\n    return K\n", "K = '1'\ndef node():\n    return K\n"),
-    "1 and True in the text": ("def node():\n    return 1\n", "def node():\n    return True\n"),
-    "0.0 and -0.0": ("K = 0.0\ndef node():\n    return K\n", "K = -0.0\ndef node():\n    return K\n"),
-    "a default": (BASE, edit("b=2", "b=3")),
-    "a computed default": (
-        "K = 1\ndef node(a=K + 1):\n    return a\n",
-        "K = 2\ndef node(a=K + 1):\n    return a\n",
-    ),
-    "a keyword default": (
-        "K = 1\ndef node(*, a=K):\n    return a\nK = 0\n",
-        "K = 2\ndef node(*, a=K):\n    return a\nK = 0\n",
-    ),
-    "a parameter": (BASE, edit("def node(a, b=2)", "def node(a, b=2, c=3)")),
-    "a helper imported by name": (helpers(F1), helpers(F2)),
-    "a helper through its module": (
-        helpers(F1, "import helpers", "helpers.f(a)"),
-        helpers(F2, "import helpers", "helpers.f(a)"),
-    ),
-    "a helper through an alias": (
-        helpers(F1, "import helpers as h", "h.f(a)"),
-        helpers(F2, "import helpers as h", "h.f(a)"),
-    ),
-    "a helper two modules away": (
-        {**helpers("from deep import g\ndef f(x):\n    return g(x)\n"), "deep": F1.replace("f(", "g(")},
-        {**helpers("from deep import g\ndef f(x):\n    return g(x)\n"), "deep": F2.replace("f(", "g(")},
-    ),
-    "a helper in a package": (
-        {"flow": "import pkg.sub\ndef node(a):\n    return pkg.sub.f(a)\n", "pkg.__init__": "", "pkg.sub": F1},
-        {"flow": "import pkg.sub\ndef node(a):\n    return pkg.sub.f(a)\n", "pkg.__init__": "", "pkg.sub": F2},
-    ),
-    "a helper imported relatively": (
-        {"pkg.__init__": "", "pkg.low": F1, "flow": "from pkg.flow import node\n"}
-        | {"pkg.flow": "from .low import f\ndef node(a):\n    return f(a)\n"},
-        {"pkg.__init__": "", "pkg.low": F2, "flow": "from pkg.flow import node\n"}
-        | {"pkg.flow": "from .low import f\ndef node(a):\n    return f(a)\n"},
-    ),
-    "a helper imported in the body": (
-        {"flow": "def node(a):\n    from helpers import f\n    return f(a)\n", "helpers": F1},
-        {"flow": "def node(a):\n    from helpers import f\n    return f(a)\n", "helpers": F2},
-    ),
-    "a module imported in the body": (
-        {"flow": "def node(a):\n    import helpers\n    return helpers.f(a)\n", "helpers": F1},
-        {"flow": "def node(a):\n    import helpers\n    return helpers.f(a)\n", "helpers": F2},
-    ),
-    "a submodule imported in the body": (
-        {"flow": "def node(a):\n    from pkg import sub\n    return sub.f(a)\n", "pkg.__init__": "", "pkg.sub": F1},
-        {"flow": "def node(a):\n    from pkg import sub\n    return sub.f(a)\n", "pkg.__init__": "", "pkg.sub": F2},
-    ),
-    "a relative import in the body": (
-        {"pkg.__init__": "", "pkg.low": F1, "flow": "from pkg.flow import node\n"}
-        | {"pkg.flow": "def node(a):\n    from . import low\n    return low.f(a)\n"},
-        {"pkg.__init__": "", "pkg.low": F2, "flow": "from pkg.flow import node\n"}
-        | {"pkg.flow": "def node(a):\n    from . import low\n    return low.f(a)\n"},
-    ),
-    "a helper used in a nested function": (
-        edit("return helper(a) + b", "return [(lambda q: helper(q))(i) for i in a]"),
-        edit("return helper(a) + b", "return [(lambda q: helper(q))(i) for i in a]", "x * RATE", "x"),
-    ),
-    "what a module is asked for": (
-        helpers(F1, "import helpers", "getattr(helpers, 'f')(a)"),
-        helpers(F2, "import helpers", "getattr(helpers, 'f')(a)"),
-    ),
-    "a closure's variable": (
-        "def make(n):\n    def node(a):\n        return a + n\n    return node\nnode = make(1)\n",
-        "def make(n):\n    def node(a):\n        return a + n\n    return node\nnode = make(2)\n",
-    ),
-    "a closure's function": (
-        F1 + "def make(n):\n    def node(a):\n        return n(a)\n    return node\nnode = make(f)\n",
-        F2 + "def make(n):\n    def node(a):\n        return n(a)\n    return node\nnode = make(f)\n",
-    ),
-    "a partial's argument": (
-        "import functools\ndef f(a, b):\n    return a\nnode = functools.partial(f, b=1)\n",
-        "import functools\ndef f(a, b):\n    return a\nnode = functools.partial(f, b=2)\n",
-    ),
-    "a partial's function": (
-        f"import functools\n{F1}node = functools.partial(f, 1)\n",
-        f"import functools\n{F2}node = functools.partial(f, 1)\n",
-    ),
-    "a bound method's object": (
-        "class C:\n    def __init__(self, k):\n        self.k = k\n    def m(self):\n        return self.k\nnode = C(1).m\n",
-        "class C:\n    def __init__(self, k):\n        self.k = k\n    def m(self):\n        return self.k\nnode = C(2).m\n",
-    ),
-    "another method of a bound method's object": (
-        "class C:\n    def m(self):\n        return self.n()\n    def n(self):\n        return 1\nnode = C().m\n",
-        "class C:\n    def m(self):\n        return self.n()\n    def n(self):\n        return 2\nnode = C().m\n",
-    ),
-    "a callable object": (
-        "class C:\n    def __call__(self):\n        return 1\nnode = C()\n",
-        "class C:\n    def __call__(self):\n        return 2\nnode = C()\n",
-    ),
-    "a callable object's state": (
-        "class C:\n    __slots__ = ('k',)\n    def __call__(self):\n        return 1\nnode = C()\nnode.k = 1\n",
-        "class C:\n    __slots__ = ('k',)\n    def __call__(self):\n        return 1\nnode = C()\nnode.k = 2\n",
-    ),
-    "a lambda": ("node = lambda a: a + 1\n", "node = lambda a: a + 2\n"),
-    "a decorator's body": (
-        DECORATOR.replace("BY", "2"),
-        DECORATOR.replace("BY", "2").replace("* by", "/ by"),
-    ),
-    "a decorator's argument": (DECORATOR.replace("BY", "2"), DECORATOR.replace("BY", "3")),
-    "a decorator's named argument": (
-        DECORATOR.replace("BY", "K").replace("import f", "K = 2\n    import f"),
-        DECORATOR.replace("BY", "K").replace("import f", "K = 3\n    import f"),
-    ),
-    "the decorated function": (
-        DECORATOR.replace("BY", "2"),
-        DECORATOR.replace("BY", "2").replace("return a\n", "return -a\n"),
-    ),
-    "a cached helper": (
-        f"import functools\n@functools.cache\n{F1}def node(a):\n    return f(a)\n",
-        f"import functools\n@functools.cache\n{F2}def node(a):\n    return f(a)\n",
-    ),
-    "an implementation of a single dispatch": (
-        "import functools\n@functools.singledispatch\ndef f(a):\n    return 0\n@f.register\ndef _(a: int):\n    return 1\n"
-        "def node(a):\n    return f(a)\n",
-        "import functools\n@functools.singledispatch\ndef f(a):\n    return 0\n@f.register\ndef _(a: int):\n    return 2\n"
-        "def node(a):\n    return f(a)\n",
-    ),
-    "a dataclass's default": (CLASS, CLASS.replace("low: int = 1", "low: int = 0")),
-    "a dataclass's annotation": (CLASS, CLASS.replace("low: int = 1", "low: float = 1")),
-    "a method": (CLASS, CLASS.replace("2 - self.low", "3 - self.low")),
-    "a base class": (
-        "class B:\n    k = 1\nclass C(B):\n    pass\ndef node():\n    return C.k\n",
-        "class B:\n    k = 2\nclass C(B):\n    pass\ndef node():\n    return C.k\n",
-    ),
-    "a property": (
-        "class C:\n    @property\n    def p(self):\n        return 1\ndef node():\n    return C().p\n",
-        "class C:\n    @property\n    def p(self):\n        return 2\ndef node():\n    return C().p\n",
-    ),
-    "a computed attribute of a class": (
-        "import os\nK = 1\nclass C:\n    k = K + 1\nK = 0\ndef node():\n    return C.k\n",
-        "import os\nK = 2\nclass C:\n    k = K + 1\nK = 0\ndef node():\n    return C.k\n",
-    ),
-    "an enumeration's member": (
-        "import enum\nclass E(enum.Enum):\n    A = 1\ndef node():\n    return E.A\n",
-        "import enum\nclass E(enum.Enum):\n    A = 2\ndef node():\n    return E.A\n",
-    ),
-    "a named tuple's fields": (
-        "import collections\nP = collections.namedtuple('P', 'x y')\ndef node():\n    return P(1, 2)\n",
-        "import collections\nP = collections.namedtuple('P', 'y x')\ndef node():\n    return P(1, 2)\n",
-    ),
-    "a function in a dictionary": (
-        F1 + "TABLE = {'k': f}\ndef node(a):\n    return TABLE['k'](a)\n",
-        F2 + "TABLE = {'k': f}\ndef node(a):\n    return TABLE['k'](a)\n",
-    ),
-    "lambdas exchanged in a dictionary": (
-        "def m(n):\n    return lambda a: a + n\nT = {'k': m(1), 'l': m(2)}\ndef node(a):\n    return T['k'](a)\n",
-        "def m(n):\n    return lambda a: a + n\nT = {'k': m(2), 'l': m(1)}\ndef node(a):\n    return T['k'](a)\n",
-    ),
-    "a function's attribute": (
-        "def f():\n    return f.k\nf.k = 1\ndef node():\n    return f()\n",
-        "def f():\n    return f.k\nf.k = 2\ndef node():\n    return f()\n",
-    ),
-    "a third party's function": (
-        "from math import sin as f\ndef node(a):\n    return f(a)\n",
-        "from math import cos as f\ndef node(a):\n    return f(a)\n",
-    ),
-    "a third party's module": ("import math as m\nnode = lambda: m.inf\n", "import cmath as m\nnode = lambda: m.inf\n"),
-    "the pin": (
-        "def node(a):\n    return 1\nnode.__engine_version__ = '3'\n",
-        "def node(a):\n    return 1\nnode.__engine_version__ = '4'\n",
-    ),
-    "the statement that makes an opaque value": (
-        "import random\nR = random.Random(1)\ndef node():\n    return R.random()\n",
-        "import random\nR = random.Random(2)\ndef node():\n    return R.random()\n",
-    ),
-    "a name that shadows a builtin": (
-        "def node(a):\n    return len(a)\n",
-        "def len(a):\n    return 1\ndef node(a):\n    return len(a)\n",
-    ),
-    "a global declared": (
-        "K = 1\ndef node():\n    global K\n    K += 1\n    return K\n",
-        "K = 2\ndef node():\n    global K\n    K += 1\n    return K\n",
-    ),
-    "one of two functions that call each other": (
-        "def even(n):\n    return n == 0 or node(n - 1)\ndef node(n):\n    return n != 0 and even(n - 1)\n",
-        "def even(n):\n    return n <= 0 or node(n - 1)\ndef node(n):\n    return n != 0 and even(n - 1)\n",
-    ),
-    "what a circle of functions uses": (
-        "K = 1\ndef even(n):\n    return n == K or node(n - 1)\ndef node(n):\n    return n != 0 and even(n - 1)\n",
-        "K = 2\ndef even(n):\n    return n == K or node(n - 1)\ndef node(n):\n    return n != 0 and even(n - 1)\n",
-    ),
-    "pattern of a regular expression": (
-        "import re\nP = re.compile('a')\ndef node(a):\n    return P.match(a)\n",
-        "import re\nP = re.compile('a', re.I)\ndef node(a):\n    return P.match(a)\n",
-    ),
-    "a frame": (
-        "import pandas\nD = pandas.DataFrame({'a': [1, 2]})\ndef node():\n    return D\n",
-        "import pandas\nD = pandas.DataFrame({'a': [1, 3]})\ndef node():\n    return D\n",
-    ),
-}
 
 
-@pytest.mark.parametrize(("before", "after"), SAME.values(), ids=SAME)
-def test_edits_that_do_not_count(workspace: Workspace, before: Files, after: Files) -> None:
-    """An edit that cannot change a result leaves the code version as it is."""
-    assert workspace.version(before).version == workspace.version(after).version
-
-
-@pytest.mark.parametrize(("before", "after"), DIFFERENT.values(), ids=DIFFERENT)
-def test_edits_that_count(workspace: Workspace, before: Files, after: Files) -> None:
-    """An edit that may change a result changes the code version, and repeating the text gives the version back."""
-    first, second, again = (workspace.version(files) for files in (before, after, before))
-    assert first.version != second.version
-    assert first == again or first.version == again.version
+def helpers(text: str, use: str = "from helpers import f", call: str = "f(a)") -> dict[str, str]:
+    """Return a dataflow whose helper is in another module."""
+    return {"flow": f"{use}\ndef node(a):\n    return {call}\n", "helpers": text}
 
 
 @pytest.mark.parametrize(
@@ -388,7 +98,7 @@ def test_the_nodes_own_function_is_the_first_unit(workspace: Workspace) -> None:
 
 def test_lambdas_on_one_line_differ() -> None:
     """Lambdas that share a line are told apart."""
-    first, second, third = lambda a: a + 1, lambda a: a + 2, lambda a: lambda b: a + b  # noqa: E731 - that is the case
+    first, second, third = lambda a: a + 1, lambda a: a + 2, lambda a: lambda b: a + b
     versions = [Fingerprinter().code_version(f) for f in (first, second, third, third(1))]
     assert len({version.version for version in versions}) == 4
     assert {version.completeness for version in versions} == {"complete"}
@@ -483,12 +193,11 @@ def test_names_exchanged_in_a_circle_count(workspace: Workspace) -> None:
 
 
 def test_a_chain_of_thousands_of_helpers(workspace: Workspace) -> None:
-    """5,000 functions that call one another in a row do not exhaust the stack, and the last one counts."""
+    """5,000 functions that call one another in a row do not exhaust the stack."""
     lines = [f"def f{n}(x):\n    return f{n + 1}(x)\n" for n in range(5000)]
-    texts = ["".join(lines) + f"def f5000(x):\n    return {end}\n" for end in (1, 2)]
-    versions = [workspace.version(text, "flow:f0") for text in texts]
-    assert versions[0].version != versions[1].version
-    assert len(versions[0].units) == 5001
+    version = workspace.version("".join(lines) + "def f5000(x):\n    return 1\n", "flow:f0")
+    assert len(version.units) == 5001
+    assert version.completeness == "complete"
 
 
 def test_a_very_long_expression(workspace: Workspace) -> None:
@@ -533,9 +242,11 @@ def test_doubts_are_told(workspace: Workspace, text: str, word: str, completenes
         "import numpy as np\ndef node():\n    return np.random.default_rng(7).random()\n",
         "import threading, logging\nL = threading.Lock()\ndef node():\n    with L:\n        return 1\n",
         "import datetime\nD = datetime.date(2024, 1, 1)\ndef node():\n    return D\n",
-        "import typing as t\nT = t.TypeVar('T')\nU = t.Optional[list[int]]\ndef node(a):\n    return t.cast(T, t.cast(U, a))\n",
+        "import typing as t\nT = t.TypeVar('T')\nU = list[int | T]\ndef node(a):\n    return t.cast(T, t.cast(U, a))\n",
         "import polars as pl\nS = {'a': pl.Int64, 'b': pl.List(pl.String)}\ndef node():\n    return S\n",
         "import operator\nG = operator.itemgetter('a')\ndef node(a):\n    return G(a)\n",
+        "import polars as pl\nE = pl.col('a') * 2\ndef node(a):\n    return a.select(E, pl.col.b)\n",
+        "import sqlalchemy as sa\nM = sa.MetaData()\nT = sa.Table('t', M)\ndef node():\n    return sa.select(T)\n",
         "MISSING = object()\ndef node(a=MISSING):\n    return a is MISSING\n",
     ],
 )
@@ -603,7 +314,7 @@ def test_project_modules_are_project_code_wherever_they_are(workspace: Workspace
     folder = workspace.write({"site-packages.vendored": F1})
     sys.path.insert(0, str(folder / "site-packages"))
     try:
-        import vendored  # noqa: PLC0415 - written by this test
+        import vendored
     finally:
         sys.path.pop(0)
         sys.modules.pop("vendored", None)
@@ -678,7 +389,8 @@ PORTABLE = {
                 raise
             async def inner(b: int = 1) -> str:
                 async with b as c: yield c
-            return helpers.f(a) + LIMITS[text] + 1j + 2.5 + OPTIONS.low, ..., b"a", 0xFF, (lambda z, /: z)(1), a[1:2, ::3]
+            low = helpers.f(a) + LIMITS[text] + 1j + 2.5 + OPTIONS.low
+            return low, ..., b"a", 0xFF, (lambda z, /: z)(1), a[1:2, ::3]
     ''',
     "helpers": F1,
 }
