@@ -24,6 +24,7 @@ from engine.node import NodeKind
 from engine.planning.cones import Cones
 from engine.planning.fingerprint import Fingerprinter
 from engine.planning.planner import Planner
+from engine.settings import metadata_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from engine.metadata.records import OutputRecord
     from engine.metadata.store import MetadataStore
     from engine.planning.plan import Plan
-
-DEFAULT_METADATA = "sqlite:///.engine/metadata.db"
 
 
 class Driver:
@@ -396,14 +395,8 @@ class Driver:
         if self._store is None and self._settings.records:
             from engine.metadata.store import MetadataStore
 
-            self._store = MetadataStore(self._metadata_url())
+            self._store = MetadataStore(metadata_url(self._settings.metadata, self._settings.warehouse))
         return self._store
-
-    def _metadata_url(self) -> str:
-        url, warehouse = self._settings.metadata, self._settings.warehouse
-        if url is None and warehouse is not None and warehouse.startswith("postgres"):
-            return warehouse
-        return url or DEFAULT_METADATA
 
     # --- hooks --------------------------------------------------------------------------------------------------------
     def _announce(self, graph: FunctionGraph) -> None:
