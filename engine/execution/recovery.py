@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 def settle_dead_runs(store: MetadataStore, session: Session, project: str) -> int:
     """Settle every node run that dead runs of a project left open; return how many there were."""
     open_runs = store.unfinished(project)
-    if not open_runs:
-        return 0
     wanted = {run.commit_id: run for run in open_runs if run.commit_id}
     landed: list[DatasetVersion] = []
-    warehouses = session.opened() or ([session.warehouse()] if session.default_url else [])
-    for warehouse in warehouses:
-        rows = warehouse.commits(list(wanted))
-        landed += [from_ledger(warehouse, row) for row in rows.values()]
+    if wanted:
+        warehouses = session.opened() or ([session.warehouse()] if session.default_url else [])
+        for warehouse in warehouses:
+            rows = warehouse.commits(list(wanted))
+            landed += [from_ledger(warehouse, row) for row in rows.values()]
     done = {version.version_id for version in landed}
     aborted = [run.node_run_id for run in open_runs if run.commit_id not in done]
+    # Also where no output was left open: a run may have died before it declared any.
     store.settle(landed, aborted)
     return len(open_runs)
 
