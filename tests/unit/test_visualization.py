@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import itertools
 import random
+import shutil
 import xml.etree.ElementTree as ET
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 from engine.bindings import Source, Value
+from engine.errors import ExtensionError, OptionError, SaveError
 from engine.node import Node, NodeKind
-from engine.visualization import to_digraph, to_dot, to_svg
+from engine.visualization import draw, to_digraph, to_dot, to_svg, write
 from engine.visualization.layout import lay_out
 from engine.visualization.shapes import shapes_of, type_name
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -165,3 +170,34 @@ def test_a_chain_is_a_straight_line() -> None:
 def test_types_read_as_in_code(annotation: Any, expected: str) -> None:
     """Types are written as people write them."""
     assert type_name(annotation) == expected
+
+
+@pytest.mark.parametrize(("name", "start"), [("g.svg", "<svg"), ("g.dot", "digraph"), ("g", "<svg")])
+def test_the_suffix_chooses_the_format(nodes: dict[str, Node], tmp_path: Path, name: str, start: str) -> None:
+    """A drawing is written as its file's suffix says; without one it is an SVG."""
+    assert write(tmp_path / name, nodes).read_text(encoding="utf-8").startswith(start)
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_graphviz_renders_a_picture(nodes: dict[str, Node], tmp_path: Path) -> None:
+    """With Graphviz there, a .png is one, and what cannot be written is an error of ours."""
+    assert write(tmp_path / "g.png", nodes).read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SaveError, match=r"cannot be written|cannot write"):
+        write(tmp_path / "absent" / "g.png", nodes)
+
+
+def test_without_graphviz_a_picture_is_refused(
+    nodes: dict[str, Node], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Graphviz is missing, the error says what does work."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ExtensionError, match=r"needs the program 'dot'[\s\S]*\.svg"):
+        write(tmp_path / "g.png", nodes)
+
+
+def test_draw_takes_hamiltons_options_and_no_others(nodes: dict[str, Node], tmp_path: Path) -> None:
+    """Options that Apache Hamilton's drawings have are taken; a misspelt one is an error; the file is written."""
+    draw(nodes.values(), output_file_path=str(tmp_path / "g.svg"), keep_dot=True, show_schema=False)
+    assert (tmp_path / "g.svg").exists()
+    with pytest.raises(OptionError, match="did you mean 'hide_inputs'"):
+        draw(nodes.values(), hide_input=True)
