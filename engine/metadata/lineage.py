@@ -51,7 +51,9 @@ def lineage(connection: sa.Connection, project: str, output: str) -> dict[str, A
     Raises:
         UnknownNodeError: No output or dataset has this name.
     """
-    [version_id] = _newest_versions(connection, [find_dataset(connection, project, output)])
+    version_id = _newest_version(connection, find_dataset(connection, project, output))
+    if version_id is None:
+        raise UnknownNodeError(output, what="output that was ever built")
     entries = _expand(connection, version_id)
     _add_nodes(connection, entries)
     return entries[0]
@@ -81,11 +83,12 @@ def find_dataset(connection: sa.Connection, project: str, name: str) -> str:
     raise UnknownNodeError.among(name, sorted(names), what="output")
 
 
-def _newest_versions(connection: sa.Connection, dataset_ids: Iterable[str]) -> list[str]:
+def _newest_version(connection: sa.Connection, dataset_id: str) -> str | None:
     c = schema.dataset_version.c
-    query = sa.select(c.dataset_version_id, c.dataset_id).order_by(c.state == LIVE, c.committed_at)
-    newest = {row.dataset_id: row.dataset_version_id for row in select_in(connection, query, c.dataset_id, dataset_ids)}
-    return list(newest.values())
+    query = sa.select(c.dataset_version_id).where(c.dataset_id == dataset_id)
+    newest = query.order_by((c.state == LIVE).desc(), c.committed_at.desc()).limit(1)
+    found: str | None = connection.scalar(newest)
+    return found
 
 
 def _expand(connection: sa.Connection, version_id: str) -> list[dict[str, Any]]:

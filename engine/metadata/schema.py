@@ -142,6 +142,10 @@ metadata = sa.MetaData(
 )
 
 
+_IS_KEPT_TWICE = False
+"""A table whose rows are little more than their key is stored in its key's order, and not beside it once more."""
+
+
 def _column(
     name: str, *more: Any, of: Any = sa.Text, null: bool = False, key: bool = False, **options: Any
 ) -> sa.Column[Any]:
@@ -179,6 +183,7 @@ package_version = sa.Table(
     _key("package_set_hash", sa.ForeignKey("package_set.package_set_hash")),
     _key("name"),
     _column("version"),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 run = sa.Table(
     "run",
@@ -222,6 +227,7 @@ run_param = sa.Table(
     _column("value_hash"),
     _column("value_json", of=_Words, null=True),
     _column("is_secret", of=sa.Boolean),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 node = sa.Table(
     "node",
@@ -269,6 +275,7 @@ node_version_unit = sa.Table(
     _key("unit_hash", sa.ForeignKey("code_unit.unit_hash")),
     _key("ref_name"),
     sa.Index(None, "unit_hash"),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 recipe = sa.Table(
     "recipe",
@@ -299,6 +306,7 @@ dataset_field = sa.Table(
     _column("name", of=_Words),
     _column("type"),
     _column("nullable", of=sa.Boolean, null=True),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 node_run = sa.Table(
     "node_run",
@@ -331,6 +339,7 @@ node_run_edge = sa.Table(
     _key("upstream_node_run_id"),
     _key("param_name"),
     sa.Index(None, "upstream_node_run_id"),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 node_run_reason = sa.Table(
     "node_run_reason",
@@ -342,6 +351,7 @@ node_run_reason = sa.Table(
     _column("old_value", of=_Words, null=True),
     _column("new_value", of=_Words, null=True),
     _column("root_node_run_id", null=True),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 dataset_version = sa.Table(
     "dataset_version",
@@ -381,6 +391,7 @@ node_run_input = sa.Table(
     _column("read_columns", of=_Words, null=True),
     _column("role", server_default=sa.text("'data'")),
     sa.Index(None, "dataset_version_id"),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 node_run_output = sa.Table(
     "node_run_output",
@@ -393,6 +404,7 @@ node_run_output = sa.Table(
     _column("changed", of=sa.Boolean),
     sa.Index(None, "dataset_id", "partition_key", "recipe_version"),
     sa.Index(None, "dataset_version_id"),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 column_lineage = sa.Table(
     "column_lineage",
@@ -403,6 +415,7 @@ column_lineage = sa.Table(
     _key("input_dataset_id", sa.ForeignKey("dataset.dataset_id")),
     _key("input_field"),
     _column("transformation", of=_Words, null=True),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 check_result = sa.Table(
     "check_result",
@@ -414,6 +427,7 @@ check_result = sa.Table(
     _column("passed", of=sa.Boolean),
     _column("expected", of=_Words, null=True),
     _column("observed", of=_Words, null=True),
+    sqlite_with_rowid=_IS_KEPT_TWICE,
 )
 invalidation = sa.Table(
     "invalidation",

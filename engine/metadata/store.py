@@ -223,7 +223,7 @@ class MetadataStore:
             return showing.runs(connection, project, limit)
 
     def run(self, run_id: str) -> dict[str, Any]:
-        """Return one run: its summary, ``parameters``, ``packages``, ``outputs``, and ``nodes`` with reasons and inputs.
+        """Return one run: its summary, ``parameters``, ``packages``, ``outputs``, ``nodes`` with reasons and inputs.
 
         Args:
             run_id: The id, or a beginning or an end of it that no other run has.

@@ -13,8 +13,8 @@ views = "1d76f010bb8ea9ac"
 """What ``engine.metadata.views.digest()`` gives when this revision is written."""
 
 _TYPES = {
-    "sqlite": {"moment": "DATETIME", "json": "JSON", "double": "DOUBLE"},
-    "postgresql": {"moment": "TIMESTAMP WITH TIME ZONE", "json": "JSONB", "double": "DOUBLE PRECISION"},
+    "sqlite": {"moment": "DATETIME", "json": "JSON", "double": "DOUBLE", "compact": " WITHOUT ROWID"},
+    "postgresql": {"moment": "TIMESTAMP WITH TIME ZONE", "json": "JSONB", "double": "DOUBLE PRECISION", "compact": ""},
 }
 
 _RUNS = """
@@ -32,7 +32,7 @@ CREATE TABLE package_version (
     CONSTRAINT pk_package_version PRIMARY KEY (package_set_hash, name),
     CONSTRAINT fk_package_version_package_set_hash FOREIGN KEY(package_set_hash)
         REFERENCES package_set (package_set_hash)
-);
+){compact};
 CREATE TABLE run (
     run_id TEXT NOT NULL,
     parent_run_id TEXT,
@@ -76,7 +76,7 @@ CREATE TABLE run_param (
     is_secret BOOLEAN NOT NULL,
     CONSTRAINT pk_run_param PRIMARY KEY (run_id, origin, name),
     CONSTRAINT fk_run_param_run_id FOREIGN KEY(run_id) REFERENCES run (run_id) ON DELETE CASCADE
-)
+){compact}
 """
 """Runs and their surroundings."""
 
@@ -127,7 +127,7 @@ CREATE TABLE node_version_unit (
     CONSTRAINT fk_node_version_unit_node_version_id FOREIGN KEY(node_version_id)
         REFERENCES node_version (node_version_id),
     CONSTRAINT fk_node_version_unit_unit_hash FOREIGN KEY(unit_hash) REFERENCES code_unit (unit_hash)
-);
+){compact};
 CREATE INDEX ix_node_version_unit_unit_hash ON node_version_unit (unit_hash);
 CREATE TABLE recipe (
     recipe_version TEXT NOT NULL,
@@ -173,7 +173,7 @@ CREATE TABLE node_run_edge (
     CONSTRAINT pk_node_run_edge PRIMARY KEY (node_run_id, upstream_node_run_id, param_name),
     CONSTRAINT fk_node_run_edge_node_run_id FOREIGN KEY(node_run_id)
         REFERENCES node_run (node_run_id) ON DELETE CASCADE
-);
+){compact};
 CREATE INDEX ix_node_run_edge_upstream_node_run_id ON node_run_edge (upstream_node_run_id);
 CREATE TABLE node_run_reason (
     node_run_id TEXT NOT NULL,
@@ -186,7 +186,7 @@ CREATE TABLE node_run_reason (
     CONSTRAINT pk_node_run_reason PRIMARY KEY (node_run_id, seq),
     CONSTRAINT fk_node_run_reason_node_run_id FOREIGN KEY(node_run_id)
         REFERENCES node_run (node_run_id) ON DELETE CASCADE
-);
+){compact};
 CREATE TABLE check_result (
     node_run_id TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -198,7 +198,7 @@ CREATE TABLE check_result (
     CONSTRAINT pk_check_result PRIMARY KEY (node_run_id, name),
     CONSTRAINT fk_check_result_node_run_id FOREIGN KEY(node_run_id)
         REFERENCES node_run (node_run_id) ON DELETE CASCADE
-)
+){compact}
 """
 """Node runs."""
 
@@ -225,7 +225,7 @@ CREATE TABLE dataset_field (
     type TEXT NOT NULL,
     nullable BOOLEAN,
     CONSTRAINT pk_dataset_field PRIMARY KEY (schema_hash, ordinal)
-);
+){compact};
 CREATE TABLE dataset_version (
     dataset_version_id TEXT NOT NULL,
     dataset_id TEXT NOT NULL,
@@ -284,7 +284,7 @@ CREATE TABLE node_run_input (
         REFERENCES node_run (node_run_id) ON DELETE CASCADE,
     CONSTRAINT fk_node_run_input_dataset_version_id FOREIGN KEY(dataset_version_id)
         REFERENCES dataset_version (dataset_version_id)
-);
+){compact};
 CREATE INDEX ix_node_run_input_dataset_version_id ON node_run_input (dataset_version_id);
 CREATE TABLE node_run_output (
     node_run_id TEXT NOT NULL,
@@ -299,7 +299,7 @@ CREATE TABLE node_run_output (
     CONSTRAINT fk_node_run_output_dataset_version_id FOREIGN KEY(dataset_version_id)
         REFERENCES dataset_version (dataset_version_id),
     CONSTRAINT fk_node_run_output_dataset_id FOREIGN KEY(dataset_id) REFERENCES dataset (dataset_id)
-);
+){compact};
 CREATE INDEX ix_node_run_output_dataset_id_partition_key_recipe_version
     ON node_run_output (dataset_id, partition_key, recipe_version);
 CREATE INDEX ix_node_run_output_dataset_version_id ON node_run_output (dataset_version_id);
@@ -316,7 +316,7 @@ CREATE TABLE column_lineage (
         REFERENCES node_version (node_version_id),
     CONSTRAINT fk_column_lineage_output_dataset_id FOREIGN KEY(output_dataset_id) REFERENCES dataset (dataset_id),
     CONSTRAINT fk_column_lineage_input_dataset_id FOREIGN KEY(input_dataset_id) REFERENCES dataset (dataset_id)
-)
+){compact}
 """
 """What read and wrote what."""
 
