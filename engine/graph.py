@@ -278,7 +278,7 @@ def _check_edges(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fit
             if upstream.kind is not NodeKind.INPUT and not fits(upstream.type, wanted):
                 place = where_is(node.origins[0]) if node.origins else node.name
                 faults.append(
-                    f"node {node.name!r} ({place}) takes {_shown(wanted)} for {parameter!r}, "
+                    f"node {node.name!r} of {place} takes {_shown(wanted)} for {parameter!r}, "
                     f"but {name!r} gives {_shown(upstream.type)}"
                 )
     if faults:

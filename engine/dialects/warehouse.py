@@ -208,6 +208,15 @@ class Warehouse:
             finally:
                 batches.close()
 
+    def schema(self, query: Query) -> pa.Schema:
+        """Return the Arrow schema of a query's rows without running it.
+
+        Raises:
+            LoadError: The query is wrong: no such table or column, or it cannot be parsed.
+        """
+        with self._translated(self.url):
+            return self.dialect.schema(self._connection(), query)
+
     def lazy(self, query: Query, like: type) -> Any:
         """Return the query as a lazy value of ``like`` (`duckdb.DuckDBPyRelation`, `sqlalchemy.Select`, …).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.execution.versions import table_dataset
 from engine.io.data_adapters import FileSource, TableSource
 from engine.io.files import file_token
 from engine.io.tables import LEDGER
@@ -12,7 +13,7 @@ from engine.metadata.records import Dataset, InputRead
 from engine.planning.planner import source_name
 
 if TYPE_CHECKING:
-    from engine.io.data_adapters import DataSource
+    from engine.io.data_adapters import DataSource, TableTarget
     from engine.io.session import Session
 
 _LOADED = 2
@@ -66,6 +67,15 @@ def _table_dataset(session: Session, source: TableSource, loader: str, *, is_ext
         )
     name = str(warehouse.name(source.table))
     return Dataset(namespace=warehouse.namespace, name=name, dataset_type="table", is_external=is_external)
+
+
+def output_read(session: Session, target: TableTarget, node: str, keeper: str, token: str) -> InputRead:
+    """Return the version of another output's table that a node's value is, as something that was read."""
+    warehouse = session.warehouse(target.warehouse)
+    dataset = table_dataset(
+        warehouse.namespace, str(warehouse.name(str(target.write.table))), target.write.mode, keeper
+    )
+    return InputRead(param_name=node, dataset=dataset, token_kind=LEDGER, token=token)
 
 
 def boundary_key(source: DataSource | None, read: InputRead, loader: str) -> str:

@@ -167,10 +167,11 @@ class Recorder:
     def flush(self) -> None:
         """Write what was noted."""
         if self.store is not None:
-            if self._node_runs:
-                self.store.record(self._node_runs)
+            # Versions first: a node run may say that it read one of them.
             if self._versions:
                 self.store.apply(self._versions)
+            if self._node_runs:
+                self.store.record(self._node_runs)
             self._node_runs, self._versions = [], []
         self._flushed_at = time.monotonic()
 

@@ -49,12 +49,11 @@ class Request:
         """
         if self.rerun not in {"all", "stale"}:
             raise RequestError(f"rerun={self.rerun!r} is unknown", hint='write rerun="all" or rerun="stale"')
-        for name in (*self.final_vars, *self.outputs, *self.overrides):
-            graph.node(name)
         for name in self.outputs:
-            if graph.nodes[name].kind is not NodeKind.SAVER:
-                savers = graph.savers()
-                raise UnknownNodeError(name, did_you_mean(name, savers), what="output")
+            if name not in graph.nodes or graph.nodes[name].kind is not NodeKind.SAVER:
+                raise UnknownNodeError.among(name, graph.savers(), what="output")
+        for name in (*self.final_vars, *self.overrides):
+            graph.node(name)
         faults = [*self._double(graph), *self._missing(graph), *self._mistyped(graph)]
         if faults:
             raise InputError(faults, hint="pass them as inputs={'name': value}")
@@ -75,11 +74,16 @@ class Request:
         for name in needed:
             node = graph.nodes[name]
             if node.kind is NodeKind.INPUT and not node.optional:
-                near = did_you_mean(name, graph.nodes.keys() - {name})
-                also = f"; did node {readers.get(name)!r} mean {near[0]!r}?" if near and name in readers else ""
-                reader = f", which node {readers[name]!r} reads" if name in readers else ""
-                faults.append(f"input {name!r}{reader}, is missing{also}" if reader else f"input {name!r} is missing")
+                reader = f", which node {readers[name]!r} reads," if name in readers else ""
+                faults.append(f"input {name!r}{reader} is missing{self._near(name, graph)}")
         return faults
+
+    def _near(self, name: str, graph: FunctionGraph) -> str:
+        """Say what a missing name may have been meant to be: an input that was given, or a node."""
+        if near := did_you_mean(name, self.inputs.keys() - graph.nodes.keys()):
+            return f"; {near[0]!r} was given, which nothing reads"
+        near = did_you_mean(name, graph.nodes.keys() - {name})
+        return f"; did you mean {near[0]!r}?" if near else ""
 
     def _mistyped(self, graph: FunctionGraph) -> list[str]:
         faults = []
@@ -87,5 +91,5 @@ class Request:
             node = graph.nodes.get(name)
             if node is not None and value is not None and not fits_value(value, node.type):
                 wanted = getattr(node.type, "__name__", str(node.type))
-                faults.append(f"input {name!r} is to be {wanted}, but is {type(value).__name__}")
+                faults.append(f"input {name!r} is to be of type {wanted}, but is of type {type(value).__name__}")
         return faults

@@ -20,25 +20,26 @@ from engine.dialects.base import Intent
 from engine.errors import EngineError, NodeError
 from engine.execution import versions
 from engine.execution.readback import read_back
-from engine.execution.reads import boundary_key, input_read, metadata_of
+from engine.execution.reads import boundary_key, input_read, metadata_of, output_read
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule, fill
 from engine.identifiers import new_id
-from engine.io.data_adapters import FileTarget
+from engine.io.data_adapters import FileTarget, TableTarget
 from engine.io.session import saving, using
 from engine.metadata.records import NodeRun, NodeRunState, Reason, RunState
 from engine.node import NodeKind
+from engine.planning.recipe import PENDING, UNKNOWN
 from engine.planning.staleness import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from engine.execution.recorder import Recorder
     from engine.execution.request import Request
     from engine.execution.scheduler import Step
     from engine.io.session import Session
     from engine.lifecycle.base import LifecycleAdapterSet
-    from engine.metadata.records import DatasetVersion, OutputRecord
+    from engine.metadata.records import DatasetVersion, InputRead, OutputRecord
     from engine.node import Node
     from engine.planning.planner import Planner
 
@@ -347,6 +348,8 @@ class Runner:
             self.recorder.node(node, state, started_at=started, ended_at=datetime.now(tz=UTC), value=value, error=error)
 
     def _record_output(self, output: str, intent: Intent, state: NodeRunState, rows: int | None) -> None:
+        if self.recorder.is_recording:
+            self.recorder.read(output, self._boundary_reads(output))
         self.recorder.node(
             self.graph.nodes[output],
             state,
@@ -357,6 +360,14 @@ class Runner:
             commit_id=intent.commit_id,
             rows=rows,
         )
+
+    def _boundary_reads(self, output: str) -> Iterator[InputRead]:
+        """Give the outputs that an output was made from as versions it read, although they passed through memory."""
+        for node, keeper in self.planner.cones.cone(output).boundaries.items():
+            target = self.planner.cones.targets[keeper]
+            token = self.planner.output_token(keeper)
+            if isinstance(target, TableTarget) and token not in {PENDING, UNKNOWN}:
+                yield output_read(self.session, target, node, keeper, token)
 
     def _note_read(self, node: Node, value: Any) -> None:
         """Record which version of which dataset a loader read, and tell the planner."""

@@ -202,7 +202,14 @@ class FileSaver(_FileAdapter, DataSaver):
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write to, and rename it into place when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise SaveError(
+            f"{path} cannot be written: {path.parent} is no folder",
+            location=str(path),
+            hint="choose another path, or move the file that stands in the way",
+        ) from None
     # The suffix stays, because libraries choose compression by it.
     aside = path.with_name(f".{secrets.token_hex(8)}.{path.name}")
     try:

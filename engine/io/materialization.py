@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.bindings import Configuration, Group, Source, Value
-from engine.errors import RequestError, UnknownAdapterError, did_you_mean
+from engine.errors import OptionError, RequestError, UnknownAdapterError, did_you_mean
 from engine.io.lookup import loader_names, saver_names
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class _Loaders:
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
         warehouse: str | None = None,
+        **unknown: Any,
     ) -> LoadRequest:
         """Read a table into node ``target``, as the type that the node's readers ask for.
 
@@ -83,12 +84,20 @@ class _Loaders:
             where: Only rows for which this SQL condition holds; ``:name`` stands for a parameter.
             params: The values of the parameters in ``where``.
             warehouse: The URL of another database than the driver's.
+            unknown: Refused.
         """
         options = {"table": table, "columns": columns, "where": where, "params": params, "warehouse": warehouse}
+        _refuse(unknown, f"from_.table(target={target!r})", options)
         return LoadRequest("table", target, as_bindings({k: v for k, v in options.items() if v is not None}))
 
     def query(
-        self, *, target: str, sql: Any, params: Mapping[str, Any] | None = None, warehouse: str | None = None
+        self,
+        *,
+        target: str,
+        sql: Any,
+        params: Mapping[str, Any] | None = None,
+        warehouse: str | None = None,
+        **unknown: Any,
     ) -> LoadRequest:
         """Run a query and give its rows to node ``target``.
 
@@ -97,8 +106,10 @@ class _Loaders:
             sql: One SELECT statement; ``:name`` stands for a parameter.
             params: The values of the parameters.
             warehouse: The URL of another database than the driver's.
+            unknown: Refused.
         """
         options = {"sql": sql, "params": params, "warehouse": warehouse}
+        _refuse(unknown, f"from_.query(target={target!r})", options)
         return LoadRequest("query", target, as_bindings({k: v for k, v in options.items() if v is not None}))
 
     def __getattr__(self, name: str) -> Callable[..., LoadRequest]:
@@ -125,6 +136,7 @@ class _Savers:
         combine: Any = None,
         warehouse: str | None = None,
         adopt: bool = False,
+        **unknown: Any,
     ) -> SaveRequest:
         """Write a node's rows as a table, in one transaction with the row that proves it.
 
@@ -137,7 +149,9 @@ class _Savers:
             combine: A result builder that joins several nodes into one frame.
             warehouse: The URL of another database than the driver's.
             adopt: Write over a table that the engine did not write.
+            unknown: Refused.
         """
+        _refuse(unknown, f"to.table(id={id!r})", ("table", "mode", "keys", "combine", "warehouse", "adopt"))
         options: dict[str, Any] = {"table": table, "mode": mode}
         options |= {"keys": tuple(keys)} if keys else {}
         options |= {"warehouse": warehouse} if warehouse is not None else {}
@@ -168,6 +182,11 @@ def _save_request(
             hint="pass combine=PandasDataFrameResult() or another result builder to join several nodes",
         )
     return SaveRequest(saver, id_, names, as_bindings(options), combine)
+
+
+def _refuse(unknown: Mapping[str, Any], owner: str, options: Iterable[str]) -> None:
+    for option in unknown:
+        raise OptionError.unknown(option, owner, options)
 
 
 def _check(name: str, names_of: Callable[[str], Iterable[str]], kind: str, face: str) -> None:

@@ -45,8 +45,8 @@ def is_whole_table(source: TableSource) -> bool:
 def ledger_token(warehouse: Warehouse, table: TableName) -> str | None:
     """Return the token that the ledger has for a table, or None where only the rows themselves can tell.
 
-    The ledger speaks for a table the engine wrote while it is still that table. It does not speak for a view, whose rows
-    change with the tables it reads.
+    The ledger speaks for a table the engine wrote while it is still that table. It does not speak for a view, whose
+    rows change with the tables it reads.
     """
     head = warehouse.heads([table])[table]
     if head is None or head.mode is WriteMode.VIEW:
@@ -65,7 +65,7 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     if library is None:
         raise LoadError(
             f"{source.table or source.sql} cannot be loaded as {getattr(type_, '__name__', type_)}",
-            hint="annotate the parameter with a frame type: pandas.DataFrame, polars.DataFrame, pyarrow.Table …",
+            hint="annotate the parameter with a frame type: pandas.DataFrame, polars.DataFrame, pyarrow.Table",
         )
     warehouse = session.warehouse(source.warehouse)
     query = query_of(warehouse, source)

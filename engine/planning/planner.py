@@ -9,6 +9,7 @@ ours) and from checksums of external sources and files. While the run proceeds t
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,10 +24,9 @@ from engine.planning.recipe import PENDING, UNKNOWN, Recipe
 from engine.planning.staleness import Evidence, Presence, State, Trace, Verdict, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from engine.dialects.base import LedgerRow, PhysicalTable, TableName
-    from engine.dialects.warehouse import Warehouse
     from engine.graph import FunctionGraph
     from engine.io.session import Session
     from engine.metadata.records import OutputRecord
@@ -138,7 +138,9 @@ class Planner:
                 continue
             source = self.cones.source(loader)
             if isinstance(source, TableSource):
-                query_of(self.session.warehouse(source.warehouse), source)
+                warehouse = self.session.warehouse(source.warehouse)
+                with _for_node(loader):
+                    warehouse.schema(query_of(warehouse, source))
             elif isinstance(source, FileSource) and "://" not in source.path and file_is_missing(source.path):
                 raise LoadError(
                     f"there is no file {source.path} for node {loader!r}",
@@ -248,7 +250,8 @@ class Planner:
         head = self.head(output)
         is_table = isinstance(self.cones.targets[output], TableTarget)
         traces = []
-        if record is not None and (not is_table or (head is not None and record.version_id == head.commit_id)):
+        # The ledger has the last word on a table; where it has none, the record still says how the table was made.
+        if record is not None and (not is_table or head is None or record.version_id == head.commit_id):
             traces.append(Trace(record.recipe_version, record.recipe))
         if head is not None and head.recipe_version and "recipe" in head.record:
             traces.append(Trace(head.recipe_version, head.record["recipe"]))
@@ -268,6 +271,16 @@ class Planner:
         if token is None:
             return Presence.MISSING, ""
         return (Presence.OURS if record is None or token == record.token else Presence.REPLACED), ""
+
+
+@contextlib.contextmanager
+def _for_node(loader: str) -> Iterator[None]:
+    """Say in an error about a table or query which node wanted it."""
+    try:
+        yield
+    except LoadError as error:
+        name = loader.removeprefix("load_data.")
+        raise LoadError(f"node {name!r}: {error.message}", location=error.location, hint=error.hint) from error
 
 
 def source_name(source: TableSource, loader: str) -> str:
@@ -296,4 +309,3 @@ def table_presence(physical: PhysicalTable | None, head: LedgerRow | None) -> tu
         moved = sorted({name for name, _ in set(recorded) ^ set(present)}) or [name for name, _ in present]
         return Presence.ALTERED, f"columns {', '.join(moved)}"
     return Presence.OURS, ""
-

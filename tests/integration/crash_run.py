@@ -1,11 +1,12 @@
 """A process that is killed at one joint of the commit protocol, again and again, and healed by a plain run each time.
 
-Run by ``test_crash.py`` with a warehouse URL, a metadata URL and a write mode; prints one line of JSON per joint. Children
-are forked before any library starts threads; each is a run of its own, and each first one dies of SIGKILL.
+Run by ``test_crash.py`` with a warehouse URL, a metadata URL and a write mode; prints one line of JSON per joint.
+Children are forked before any library starts threads; each is a run of its own, and each first one dies of SIGKILL.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WAREHOUSE, METADATA, MODE = sys.argv[1:4]
+# Imported once here, not in every child.
+LIBRARIES = (
+    "adbc_driver_postgresql.dbapi",
+    "alembic.command",
+    "duckdb",
+    "engine.frames.duckdb",
+    "engine.frames.hashing",
+    "engine.frames.polars",
+    "engine.frames.sqlalchemy",
+    "pgpq",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql",
+)
 
 
 def first(step: int) -> pl.DataFrame:
@@ -83,7 +97,7 @@ def refresh(step: int) -> dict[str, Any]:
         to.table(id="first_table", dependencies=["first"], table="first", mode=MODE, keys=keys),
         to.table(id="second_table", dependencies=["second"], table="second"),
     )
-    builder = Builder().with_modules(create_temporary_module(first, second, module_name="flow"))
+    builder = Builder().with_modules(create_temporary_module(first, second))
     builder = builder.with_warehouse(WAREHOUSE).with_metadata(METADATA, project="crash").with_materializers(*requests)
     with builder.build() as driver:
         result = driver.refresh(inputs={"step": step})
@@ -105,10 +119,15 @@ def look() -> dict[str, Any]:
     store = MetadataStore(METADATA, read_only=True)
     _, found["runs"] = store.query("SELECT state, COUNT(*) FROM run GROUP BY state")
     _, found["live"] = store.query(
-        "SELECT d.name, v.seq FROM dataset_version v JOIN dataset d ON d.dataset_id = v.dataset_id WHERE v.state = 'live'"
+        "SELECT name, seq FROM dataset_version v JOIN dataset d ON d.dataset_id = v.dataset_id WHERE state = 'live'"
     )
     store.close()
     return found
+
+
+def heal(step: int) -> dict[str, Any]:
+    """Run twice as anybody would, and look."""
+    return {"healed": refresh(step), "again": refresh(step), **look()}
 
 
 def in_child(work: Callable[[], Any]) -> Any:
@@ -137,20 +156,13 @@ JOINTS = ("before intent", "after intent", "node", "staged", "published", "ledge
 
 def main() -> None:
     """Kill and heal at every joint."""
-    print(json.dumps({"joint": "first run", "healed": in_child(lambda: refresh(0)), **in_child(look)}), flush=True)  # noqa: T201
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    print(json.dumps({"joint": "first run"} | in_child(lambda: heal(0))), flush=True)  # noqa: T201
     for step, joint in enumerate(JOINTS, start=1):
-
-        def killed(joint: str = joint, step: int = step) -> Any:
-            arm(joint)
-            return refresh(step)
-
-        died = in_child(killed)
-        healed = in_child(lambda step=step: refresh(step))
-        again = in_child(lambda step=step: refresh(step))
-        print(  # noqa: T201
-            json.dumps({"joint": joint, "step": step, "died": died, "healed": healed, "again": again, **in_child(look)}),
-            flush=True,
-        )
+        died = in_child(lambda joint=joint, step=step: (arm(joint), refresh(step)))
+        after = in_child(lambda step=step: heal(step))
+        print(json.dumps({"joint": joint, "step": step, "died": died} | after), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

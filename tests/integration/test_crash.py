@@ -30,7 +30,7 @@ def run(warehouse: str, metadata: str, mode: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("mode", ["replace", "append", "upsert"])
+@pytest.mark.parametrize("mode", ["replace", "append"])
 def test_kill_anywhere_and_heal(warehouse_url: str, tmp_path: Path, mode: str) -> None:
     """After SIGKILL at each joint a plain rerun reaches the new version once, with ledger and metadata in agreement."""
     metadata = warehouse_url if warehouse_url.startswith("postgresql") else f"sqlite:///{tmp_path}/metadata.db"

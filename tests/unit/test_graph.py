@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
+import polars as pl  # noqa: TC002 - the annotations of nodes are resolved at run time
 import pytest
 
 from engine.ad_hoc_utils import create_temporary_module
 from engine.errors import AnnotationError, CycleError, DuplicateNodeError, EdgeTypeError, OptionError, UnknownNodeError
 from engine.graph import FunctionGraph
 from engine.io.materialization import from_, to
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
 def graph_of(*functions: object, **config: object) -> FunctionGraph:
