@@ -108,7 +108,10 @@ def insert_missing(
     """Insert the rows of ``source`` whose key does not occur in ``target``."""
     to, rows = table_clause(target, columns), table_clause(source, columns)
     picked = [_Cast(rows.c[name], casts[name]) if name in casts else rows.c[name] for name in columns]
-    fresh = sa.select(*picked).where(~sa.exists().where(_matching(to, rows, keys)).correlate(rows))
+    # An outer join, not NOT EXISTS: SQLite would scan the table once per row for the latter.
+    there = to.alias("there")
+    joined = sa.outerjoin(rows, there, sa.and_(*(there.c[key] == rows.c[key] for key in keys)))
+    fresh = sa.select(*picked).select_from(joined).where(there.c[keys[0]].is_(None))
     return sa.insert(to).from_select([sa.quoted_name(name, quote=True) for name in columns], fresh)
 
 

@@ -202,7 +202,9 @@ class SQLite(Dialect):
         except BaseException:
             connection.done(on)
             raise
-        return pa.RecordBatchReader.from_batches(schema, started(_batches(connection, on, cursor, schema, batch_rows))), token
+        return pa.RecordBatchReader.from_batches(
+            schema, started(_batches(connection, on, cursor, schema, batch_rows))
+        ), token
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Return declared types, and for expressions the types that occur."""
@@ -249,6 +251,11 @@ class SQLite(Dialect):
     ) -> str:
         """Make the table from its definition and the staged rows, or write into the one there is."""
         main, table = connection.main, write.table
+        if before is not None and write.keys:  # else every row of the table would be looked up by a scan
+            keys = ", ".join(map(sql.quoted, write.keys))
+            main.execute(
+                f"CREATE INDEX {sql.quoted(staged.table.name + 'k')} ON {sql.quoted_table(staged.table)} ({keys})"
+            )
         if before is not None and write.mode is not WriteMode.REPLACE and before.identity is not None:
             write_in_place(self, connection, staged, write, before)
             return before.identity

@@ -146,7 +146,13 @@ def _decoded(values: list[Any], field: pa.Field) -> pa.Array:
         if pa.types.is_timestamp(type) or pa.types.is_date(type):
             return pa.array(values, pa.string()).cast(type)
         if pa.types.is_decimal(type):
-            return pa.array([None if v is None else _WIDE.quantize(Decimal(str(v)), Decimal(1).scaleb(-type.scale)) for v in values], type)
+            return pa.array(
+                [
+                    None if v is None else _WIDE.quantize(Decimal(str(v)), Decimal(1).scaleb(-type.scale))
+                    for v in values
+                ],
+                type,
+            )
         return pa.array(values, type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError) as error:
         raise LoadError(

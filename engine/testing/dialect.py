@@ -93,7 +93,9 @@ class DialectSuite:
 
     # --- what the tests say --------------------------------------------------------------------------------------------
 
-    def save(self, warehouse: Warehouse, rows: Any, table: str = "things", mode: str = "replace", **options: Any) -> Commit:
+    def save(
+        self, warehouse: Warehouse, rows: Any, table: str = "things", mode: str = "replace", **options: Any
+    ) -> Commit:
         """Save a table or query."""
         keys = tuple(options.pop("keys", ()))
         stream = rows.to_reader() if isinstance(rows, pa.Table) else rows
@@ -161,7 +163,9 @@ class DialectSuite:
         assert self.rows(warehouse) == [(1, "a", 10), (1, "a", 11), (1, "b", 2), (2, "a", 3)]
 
     @pytest.mark.parametrize(("mode", "ids"), [("upsert", [1, 1]), ("upsert", [1, None]), ("delete_insert", [1, None])])
-    def test_keys_that_cannot_be_matched_are_refused(self, warehouse: Warehouse, mode: str, ids: list[int | None]) -> None:
+    def test_keys_that_cannot_be_matched_are_refused(
+        self, warehouse: Warehouse, mode: str, ids: list[int | None]
+    ) -> None:
         """NULL keys, and for upsert duplicate ones, are refused with the key, and nothing changes."""
         self.save(warehouse, ROWS)
         with pytest.raises(SaveError, match="id=(1|None)"):
@@ -410,7 +414,9 @@ class DialectSuite:
         for text in ('"odd; ""name"" 100%s"', "select", '"{x} :y"', "Größe"):
             self.save(warehouse, table, text)
             self.save(warehouse, table, text, mode="append")
-            query = warehouse.query_table(warehouse.name(text), columns=names[3:6], where='"100%" = :v', params={"v": 3})
+            query = warehouse.query_table(
+                warehouse.name(text), columns=names[3:6], where='"100%" = :v', params={"v": 3}
+            )
             assert warehouse.read(query)[0].read_all().to_pydict() == {"100%": [3, 3], ":x": [4, 4], "a;b--": [5, 5]}
 
     def test_streams_in_batches(self, warehouse: Warehouse) -> None:
@@ -477,7 +483,9 @@ class DialectSuite:
         )
         assert warehouse.read(query)[0].read_all().sort_by("n").to_pydict() == {"n": [1, 2], "t": ["100% :-)"] * 2}
 
-    @pytest.mark.parametrize("text", ["DROP TABLE things", "SELECT 1; SELECT 2", "SELECT * FROM things; DROP TABLE things"])
+    @pytest.mark.parametrize(
+        "text", ["DROP TABLE things", "SELECT 1; SELECT 2", "SELECT * FROM things; DROP TABLE things"]
+    )
     def test_a_query_only_reads(self, warehouse: Warehouse, text: str) -> None:
         """SQL text that writes, or is more than one statement, is refused and does nothing."""
         self.save(warehouse, ROWS)

@@ -40,7 +40,9 @@ def save(warehouse: Warehouse, rows: Any, table: str = "t", mode: str = "replace
 
 def relation(warehouse: Warehouse, table: str = "t") -> duckdb.DuckDBPyRelation:
     """Return a table as a lazy relation."""
-    lazy: duckdb.DuckDBPyRelation = warehouse.lazy(warehouse.query_table(warehouse.name(table)), duckdb.DuckDBPyRelation)
+    lazy: duckdb.DuckDBPyRelation = warehouse.lazy(
+        warehouse.query_table(warehouse.name(table)), duckdb.DuckDBPyRelation
+    )
     return lazy
 
 
@@ -129,7 +131,10 @@ def test_a_file_has_one_process(tmp_path: Path) -> None:
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        with pytest.raises(ConcurrentWriteError, match=f"PID {holder.pid}") as caught, Warehouse(url, wait_s=0.2) as warehouse:
+        with (
+            pytest.raises(ConcurrentWriteError, match=f"PID {holder.pid}") as caught,
+            Warehouse(url, wait_s=0.2) as warehouse,
+        ):
             save(warehouse, ROWS)
         assert caught.value.holder == f"PID {holder.pid}"
         holder.communicate("")

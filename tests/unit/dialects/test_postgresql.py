@@ -218,7 +218,9 @@ def test_a_swap_does_not_queue_readers(
 
 def test_numerics_are_exact(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
     """Numerics of any precision come back as decimals with every digit, NULL and sign."""
-    plain.execute("CREATE TABLE n (a numeric(18,4), b numeric(38,9), c numeric, d numeric(5), e numeric[], u uuid, j jsonb)")
+    plain.execute(
+        "CREATE TABLE n (a numeric(18,4), b numeric(38,9), c numeric, d numeric(5), e numeric[], u uuid, j jsonb)"
+    )
     plain.execute(
         "INSERT INTO n VALUES (-12345678901234.5678, 12345678901234567890123456789.123456789, 1.50, -7, '{1.5}',"
         " '00000000-0000-0000-0000-000000000001', '{\"a\": 1}'), (NULL, NULL, NULL, NULL, NULL, NULL, NULL),"
@@ -240,7 +242,12 @@ def test_numerics_are_exact(warehouse: Warehouse, plain: psycopg.Connection[Any]
 def test_what_pgpq_lacks_is_converted_or_refused(warehouse: Warehouse) -> None:
     """Nanoseconds that are zero, dictionaries, lists and durations are kept; what would change is refused by name."""
     ns = pa.array([dt.datetime(2026, 1, 1)], pa.timestamp("ns"))  # noqa: DTZ001 - naive on purpose
-    kept = {"ns": ns, "l": pa.array([[1, None]]), "d": pa.array([dt.timedelta(days=1)], pa.duration("ns")), "u": [2**64 - 1]}
+    kept = {
+        "ns": ns,
+        "l": pa.array([[1, None]]),
+        "d": pa.array([dt.timedelta(days=1)], pa.duration("ns")),
+        "u": [2**64 - 1],
+    }
     save(warehouse, pa.table({**kept, "u": pa.array([2**64 - 1], pa.uint64())}))
     found = warehouse.read(warehouse.query_table(warehouse.name("t")))[0].read_all()
     assert found["ns"].to_pylist() == [dt.datetime(2026, 1, 1)]  # noqa: DTZ001
