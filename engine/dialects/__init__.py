@@ -20,8 +20,8 @@ _ALIASES = {"postgres": "postgresql"}
 def dialect_of(url: str | sa.URL) -> Dialect:
     """Return the dialect that speaks to the database at ``url``.
 
-    The scheme before any ``+`` finds the plug-in. A scheme without one that SQLAlchemy has a dialect for is served by the
-    generic dialect: correct, but without bulk paths.
+    The scheme before any ``+`` finds the plug-in. A scheme without one that SQLAlchemy has a dialect for is served by
+    the generic dialect: correct, but without bulk paths.
 
     Raises:
         ExtensionError: Neither the engine nor SQLAlchemy knows the scheme, or its library is not installed.

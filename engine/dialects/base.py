@@ -1,8 +1,8 @@
 """Dialect: what differs between databases; the values that pass between a database and the engine.
 
-Theory of operation. A `Warehouse` (`engine.dialects.warehouse`) is one open database. It owns the commit protocol, which is
-the same everywhere, and asks its `Dialect` for what differs: how rows come in and out in bulk, how a table is replaced
-without a reader seeing half of it, how a table is locked, what the catalog says.
+Theory of operation. A `Warehouse` (`engine.dialects.warehouse`) is one open database. It owns the commit protocol,
+which is the same everywhere, and asks its `Dialect` for what differs: how rows come in and out in bulk, how a table is
+replaced without a reader seeing half of it, how a table is locked, what the catalog says.
 
 One save is one transaction of the warehouse (docs/reference/reliability.md)::
 
@@ -11,7 +11,8 @@ One save is one transaction of the warehouse (docs/reference/reliability.md)::
     publish the staged rows; insert the ledger row; stamp the table with the commit id; commit.
 
 Rules: nothing is visible outside the transaction; a staging table lives inside it; names are quoted, never pasted; rows
-are inserted by column name; ``CASCADE`` is never said; errors of the driver are translated here, with the password masked.
+are inserted by column name; ``CASCADE`` is never said; errors of the driver are translated here, with the password
+masked.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class WriteMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class TableName:
-    """The name of a table, in its schema or in the database's default one.
+    r"""The name of a table, in its schema or in the database's default one.
 
     >>> str(TableName.parse("marts.daily"))
     'marts.daily'
@@ -67,7 +68,7 @@ class TableName:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``name`` or ``schema.name``; a part that holds a dot stands in double quotes, ``\"\"`` for a quote.
+        r"""Read ``name`` or ``schema.name``; a part that holds a dot stands in double quotes, ``""`` for a quote.
 
         Raises:
             RequestError: The text is not a table's name.
@@ -87,7 +88,7 @@ class TableName:
             if not rest.startswith("."):
                 break
             rest = rest[1:]
-        if rest or not all(p.strip() and "\0" not in p for p in parts) or len(parts) > 2:  # noqa: PLR2004
+        if rest or not all(p.strip() and "\0" not in p for p in parts) or len(parts) > 2:  # noqa: PLR2004 - a schema and a name
             raise RequestError(
                 f"{text!r} is not the name of a table",
                 hint='write "name" or "schema.name"; put a part that holds a dot in double quotes',
@@ -168,8 +169,8 @@ class LedgerRow:
         dataset: The table, as `TableName` writes it, always with its schema where the database has schemas.
         seq: 1 for the first version of the dataset, then without gaps.
         token: What recipe versions downstream see: the content hash for replace and view, a chain for the other modes.
-        content_hash: Hash of the rows written (order does not count), prefixed by the algorithm; None where no rows passed.
-        schema_hash: Hash of the Arrow schema written.
+        content_hash: Hash of the rows written (order does not count), prefixed by the algorithm; None where no rows
+        passed. schema_hash: Hash of the Arrow schema written.
         physical_name: The identity stamped on the table, as `PhysicalTable.identity` shows it while the table is ours.
         record: The intent's record, plus ``arrow_schema`` (base64 of the serialized schema) and ``columns``
             (list of name, SQL type, nullable).
@@ -223,7 +224,8 @@ class PhysicalTable:
     """What the catalog says a table is right now.
 
     Attributes:
-        identity: The stamp of the commit that made the table what it is, or None: the engine did not write it, or somebody
+        identity: The stamp of the commit that made the table what it is, or None: the engine did not write it, or
+        somebody
             recreated it.
         columns: Its columns, in order.
         is_view: It is a view.
@@ -260,8 +262,8 @@ class UnknownCommitError(Exception):
 class Dialect(ABC):
     """One kind of database; an instance is stateless and serves any number of connections.
 
-    ``connection`` is whatever `connect` gives: the driver's own connection object or a small bundle of them. What a driver
-    raises (one of `driver_errors`) may leave any method but `connect`: the warehouse has it translated.
+    ``connection`` is whatever `connect` gives: the driver's own connection object or a small bundle of them. What a
+    driver raises (one of `driver_errors`) may leave any method but `connect`: the warehouse has it translated.
     """
 
     traits: ClassVar[Traits]
@@ -282,7 +284,8 @@ class Dialect(ABC):
             wait_s: How long to wait for somebody who holds it (seconds).
 
         Raises:
-            StorageError: It cannot be reached or refuses; the message names the URL without its password, and says whether
+            StorageError: It cannot be reached or refuses; the message names the URL without its password, and says
+            whether
                 the server, the password, the database or the file is at fault.
         """
 
@@ -291,7 +294,7 @@ class Dialect(ABC):
         """Let go of the database, whatever state the connection is in."""
 
     def writer(self, connection: Any, rows: pa.RecordBatchReader | Query) -> Any:
-        """Return the connection on which a save of ``rows`` runs, for databases that cannot write beside open results."""
+        """Return the connection on which a save of ``rows`` runs, where it cannot write beside open results."""
         del rows
         return connection
 
@@ -355,7 +358,7 @@ class Dialect(ABC):
 
     @abstractmethod
     def checksum(self, connection: Any, query: Query) -> str:
-        """Hash the rows of a query inside the database, whatever their order; equal rows count as often as they occur."""
+        """Hash the rows of a query inside the database, whatever their order; equal rows each count."""
 
     def check_query(self, connection: Any, query: sa.TextClause) -> None:
         """Refuse SQL text that is not one statement that only reads.
@@ -399,6 +402,6 @@ class Dialect(ABC):
         return None
 
     def as_query(self, connection: Any, value: Any) -> Query | None:
-        """Return the query behind a lazy value of this very database, or None: its rows must then pass through Arrow."""
+        """Return the query behind a lazy value of this very database, or None: its rows then pass through Arrow."""
         del connection, value
         return None

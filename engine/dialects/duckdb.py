@@ -1,9 +1,10 @@
 """DuckDB: the embedded warehouse, spoken to through its own API.
 
-Theory of operation. One process has the file open; its `Link` keeps the main connection, on which lazy relations are made,
-and a cursor (a connection of its own) for each stream and for saves, because a DuckDB connection holds one open result at
-a time. Only a save of a relation runs on the main connection: the relation may read objects that live nowhere else.
-Everything a save does, DDL too, is transactional. Rows enter in batches of one row group, which DuckDB writes once.
+Theory of operation. One process has the file open; its `Link` keeps the main connection, on which lazy relations are
+made, and a cursor (a connection of its own) for each stream and for saves, because a DuckDB connection holds one open
+result at a time. Only a save of a relation runs on the main connection: the relation may read objects that live
+nowhere else. Everything a save does, DDL too, is transactional. Rows enter in batches of one row group, which DuckDB
+writes once.
 """
 
 from __future__ import annotations
@@ -356,7 +357,8 @@ class DuckDB(Dialect):
             f" UNION ALL SELECT 'constraint ' || constraint_text FROM duckdb_constraints() WHERE {where}"
             f" UNION ALL SELECT 'the default of ' || column_name FROM duckdb_columns() WHERE {where}"
             "  AND column_default IS NOT NULL AND column_default <> 'NULL'"
-            f" UNION ALL SELECT 'the comment on ' || column_name FROM duckdb_columns() WHERE {where} AND comment IS NOT NULL",
+            f" UNION ALL SELECT 'the comment on ' || column_name FROM duckdb_columns() WHERE {where}"
+            "  AND comment IS NOT NULL",
         )
         return sorted(row[0] for row in found)
 
@@ -380,7 +382,7 @@ class DuckDB(Dialect):
         kind, column = ("duckdb_views()", "view_name") if before.is_view else ("duckdb_tables()", "table_name")
         rows = self.run(
             connection,
-            f"SELECT comment FROM {kind} WHERE database_name = current_database()"  # noqa: S608 - own words only
+            f"SELECT comment FROM {kind} WHERE database_name = current_database()"
             f" AND schema_name = {sql.literal(table.schema)} AND {column} = {sql.literal(table.name)}",
         )
         comment: str | None = rows[0][0] if rows else None

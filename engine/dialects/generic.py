@@ -1,8 +1,8 @@
 """Generic: any other database, through nothing but SQLAlchemy.
 
-Correct where the database has transactions for tables too; without bulk paths, without a stamp on the table (a table that
-somebody recreated with the same columns is not noticed), and without streaming into lazy values. A database that deserves
-more gets a dialect file of its own.
+Correct where the database has transactions for tables too; without bulk paths, without a stamp on the table (a table
+that somebody recreated with the same columns is not noticed), and without streaming into lazy values. A database that
+deserves more gets a dialect file of its own.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Ledger: ``_engine_ledger``, the table in every warehouse that proves which version of which table was committed.
 
-Theory of operation. A row is inserted in the same transaction as the data, so it is there if and only if the data is. The
-row claims the next ``seq`` of its dataset; ``UNIQUE (dataset, partition_key, seq)`` makes a process that lost its lock
-without noticing fail before its commit, data and all. ``commit_id`` was declared in the metadata before anything was
-written; a save that is tried again with the same id finds its own row and does nothing.
+Theory of operation. A row is inserted in the same transaction as the data, so it is there if and only if the data is.
+The row claims the next ``seq`` of its dataset; ``UNIQUE (dataset, partition_key, seq)`` makes a process that lost its
+lock without noticing fail before its commit, data and all. ``commit_id`` was declared in the metadata before anything
+was written; a save that is tried again with the same id finds its own row and does nothing.
 
-The ledger lives in a schema of its own, ``_engine``, or beside the tables where a database has no schemas. It is created
-by the first save; a warehouse without one has simply never been written.
+The ledger lives in a schema of its own, ``_engine``, or beside the tables where a database has no schemas. It is
+created by the first save; a warehouse without one has simply never been written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """PostgreSQL: a control connection for everything transactional, and connections of their own for reading in bulk.
 
-Theory of operation. A save is one transaction on the control connection: an advisory lock on the table's name, COPY into a
-staging table created in the same transaction, and then one of three ways to replace (a swap alone is not safe for readers
-with an older snapshot, and loses what belongs to a table):
+Theory of operation. A save is one transaction on the control connection: an advisory lock on the table's name, COPY
+into a staging table created in the same transaction, and then one of three ways to replace (a swap alone is not safe
+for readers with an older snapshot, and loses what belongs to a table):
 
 * the table is absent: the staging table, loaded with FREEZE, is renamed into place;
 * the same columns, and it is small or has anything a new table would lose: DELETE and INSERT in place;
@@ -24,7 +24,6 @@ import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
-import sqlalchemy as sa
 from psycopg import errors
 from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
@@ -42,6 +41,8 @@ from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageErr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    import sqlalchemy as sa
 
     from engine.dialects.base import Query, Write
 
@@ -161,7 +162,7 @@ class PostgreSQL(Dialect):
         if code in ("40001", "40P01", "55P03"):
             return ConcurrentWriteError(f"{location} is in use: {text}", location=location, hint="run again")
         kind = SaveError if saving else LoadError
-        if code.startswith("08") or code.startswith("57P") or isinstance(error, psycopg.OperationalError) and not code:
+        if code.startswith(("08", "57P")) or (isinstance(error, psycopg.OperationalError) and not code):
             return kind(
                 f"the connection to the server broke at {location}: {text}", location=location, hint="run again"
             )
@@ -215,7 +216,7 @@ class PostgreSQL(Dialect):
         try:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             if checksum:
-                token = self._token(connection, text, description, lambda q: _first(cursor, q), psycopg.Error)
+                token = self._token(connection, text, description, lambda q: _first(cursor, q))
             columns = reading_plan(description, lambda name: _largest_scale(cursor, text, len(description), name))
             cursor.execute(f"{text}\n" if columns is None else wrapped(text, columns))
             batches = cursor.fetch_record_batch()
@@ -242,7 +243,7 @@ class PostgreSQL(Dialect):
             return tuple(control.execute(question.encode()).fetchone() or ())
 
         with self._attempt(control):
-            return self._token(connection, text, self._describe(connection, text), ask, psycopg.Error)
+            return self._token(connection, text, self._describe(connection, text), ask)
 
     @contextmanager
     def _attempt(self, control: psycopg.Connection[Any]) -> Iterator[None]:
@@ -264,7 +265,6 @@ class PostgreSQL(Dialect):
         text: str,
         description: Sequence[psycopg.Column],
         ask: Callable[[str], tuple[Any, ...]],
-        _: type[Exception],
     ) -> str:
         hashable = self._hashable(connection, {column.type_code for column in description})
         each = "hash_record_extended(_e_row, {})" if hashable else "hashtextextended(_e_row::text, {})"
@@ -353,13 +353,13 @@ class PostgreSQL(Dialect):
 
     def _in_place(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
         cursor = connection.control.cursor()
-        if write.mode in (WriteMode.REPLACE, WriteMode.DELETE_INSERT):
-            if cascading := catalog.cascades(cursor, write.table):
-                raise SaveError(
-                    f"deleting rows of {write.table} would change rows of other tables: foreign key {'; '.join(cascading)}",
-                    location=str(write.table),
-                    hint="let the foreign key do nothing on delete, or use mode upsert",
-                )
+        deletes = write.mode in (WriteMode.REPLACE, WriteMode.DELETE_INSERT)
+        if deletes and (keys := catalog.cascades(cursor, write.table)):
+            raise SaveError(
+                f"deleting rows of {write.table} would change rows of other tables: foreign key {'; '.join(keys)}",
+                location=str(write.table),
+                hint="let the foreign key do nothing on delete, or use mode upsert",
+            )
         cursor.execute(f"LOCK TABLE {sql.quoted_table(write.table)} IN SHARE ROW EXCLUSIVE MODE".encode())
         write_in_place(self, connection, staged, write, before)
 
@@ -484,13 +484,15 @@ def _holder(control: psycopg.Connection[Any], key: int) -> str:
     row = control.execute(
         "SELECT a.pid, a.application_name, a.usename, a.client_addr, a.xact_start FROM pg_locks l"
         " JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
-        " AND l.classid = ((%(key)s::bigint >> 32) & 4294967295)::oid AND l.objid = (%(key)s::bigint & 4294967295)::oid",
+        " AND l.classid = ((%(key)s::bigint >> 32) & 4294967295)::oid"
+        " AND l.objid = (%(key)s::bigint & 4294967295)::oid",
         {"key": key},
     ).fetchone()
     if row is None:
         return "a run that has just ended"
     pid, program, user, address, since = row
-    return f"server process {pid} ({program or 'unknown program'}) of {user} at {address or 'this machine'} since {since:%H:%M:%S}"
+    at = address or "this machine"
+    return f"server process {pid} ({program or 'unknown program'}) of {user} at {at} since {since:%H:%M:%S}"
 
 
 def _column_type(field: pa.Field, there: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of a table: its columns, its stamp, and all that a new table in its place would lose."""
+"""What PostgreSQL's catalog says of a table: columns, stamp, and all that a new table in its place would lose."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ UNION ALL SELECT 'foreign key ' || quote_ident(k.conname) || ' of ' || k.conreli
   JOIN pg_constraint k ON k.confrelid = t.oid AND k.conrelid <> t.oid
 UNION ALL SELECT 'constraint ' || quote_ident(k.conname) FROM t JOIN pg_constraint k ON k.conrelid = t.oid
 UNION ALL SELECT 'index ' || i.indexrelid::regclass FROM t JOIN pg_index i ON i.indrelid = t.oid
-UNION ALL SELECT 'trigger ' || quote_ident(g.tgname) FROM t JOIN pg_trigger g ON g.tgrelid = t.oid AND NOT g.tgisinternal
+UNION ALL SELECT 'trigger ' || quote_ident(g.tgname) FROM t JOIN pg_trigger g ON g.tgrelid = t.oid
+   AND NOT g.tgisinternal
 UNION ALL SELECT 'rule ' || quote_ident(r.rulename) FROM t JOIN pg_rewrite r ON r.ev_class = t.oid AND t.relkind = 'r'
 UNION ALL SELECT 'policy ' || quote_ident(p.polname) FROM t JOIN pg_policy p ON p.polrelid = t.oid
 UNION ALL SELECT 'row security' FROM t WHERE relrowsecurity OR relforcerowsecurity
@@ -60,7 +61,8 @@ UNION ALL SELECT 'storage options' FROM t WHERE reloptions IS NOT NULL OR reltab
 UNION ALL SELECT 'default of ' || quote_ident(a.attname) FROM t JOIN pg_attribute a ON a.attrelid = t.oid
    AND NOT a.attisdropped AND (a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '')
 UNION ALL SELECT 'comment on column ' || quote_ident(a.attname) FROM t JOIN pg_description d ON d.objoid = t.oid
-   AND d.classoid = 'pg_class'::regclass AND d.objsubid > 0 JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.objsubid
+   AND d.classoid = 'pg_class'::regclass AND d.objsubid > 0 JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum =
+   d.objsubid
 UNION ALL SELECT 'statistics ' || quote_ident(s.stxname) FROM t JOIN pg_statistic_ext s ON s.stxrelid = t.oid
 UNION ALL SELECT 'partitions or inheritance' FROM t WHERE relkind = 'p' OR EXISTS (SELECT FROM pg_inherits i
    WHERE t.oid IN (i.inhrelid, i.inhparent))

@@ -1,8 +1,8 @@
 """Rows into and out of PostgreSQL in bulk: Arrow -> pgpq -> COPY, and COPY -> ADBC -> Arrow.
 
-What pgpq has no encoder for is converted first, where that changes no value. What ADBC gives only as text is asked for in
-another form: a numeric of up to 18 digits as a scaled integer, which is rebuilt as a decimal without parsing; longer ones as
-text, cast to decimal; everything else that Arrow does not know as text.
+What pgpq has no encoder for is converted first, where that changes no value. What ADBC gives only as text is asked for
+in another form: a numeric of up to 18 digits as a scaled integer, which is rebuilt as a decimal without parsing; longer
+ones as text, cast to decimal; everything else that Arrow does not know as text.
 """
 
 from __future__ import annotations
@@ -30,12 +30,48 @@ COPY_ROWS = 16_384
 SCALED_DIGITS = 18
 """A numeric of up to so many digits fits a bigint when scaled."""
 
+_SPELT = {
+    "varchar": "text", "bpchar": "text", "bool": "boolean", "int2": "smallint", "int4": "integer", "int8": "bigint",
+    "float4": "real", "float8": "double precision", "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone", "time": "time without time zone",
+}  # fmt: skip
+"""How `format_type` spells what a result's description calls by its short name."""
+
 _NUMERIC = 1700
 _NATIVE = frozenset(
-    # bool bytea int8 int2 int4 text float4 float8 bpchar varchar date time timestamp timestamptz interval, and arrays
-    [16, 17, 20, 21, 23, 25, 700, 701, 1042, 1043, 1082, 1083, 1114, 1184, 1186]
-    + [1000, 1001, 1005, 1007, 1016, 1009, 1014, 1015, 1021, 1022, 1115, 1182, 1183, 1185]
+    (
+        16,
+        17,
+        20,
+        21,
+        23,
+        25,
+        700,
+        701,
+        1042,
+        1043,
+        1082,
+        1083,
+        1114,
+        1184,
+        1186,
+        1000,
+        1001,
+        1005,
+        1007,
+        1016,
+        1009,
+        1014,
+        1015,
+        1021,
+        1022,
+        1115,
+        1182,
+        1183,
+        1185,
+    )
 )
+"""Type OIDs that ADBC gives as Arrow types of their own: the common scalar types, and arrays of them."""
 
 
 def encodable(schema: pa.Schema) -> pa.Schema:
@@ -43,7 +79,7 @@ def encodable(schema: pa.Schema) -> pa.Schema:
     return pa.schema([pa.field(field.name, _encodable(field.name, field.type)) for field in schema])
 
 
-def _encodable(name: str, type: pa.DataType) -> pa.DataType:
+def _encodable(name: str, type: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - a table, one line per kind
     if isinstance(type, pa.BaseExtensionType):
         type = type.storage_type
     type = plain_type(type)
@@ -134,7 +170,7 @@ def rebuilt(batches: pa.RecordBatchReader, columns: Sequence[Column], batch_rows
     def stream() -> Iterator[pa.RecordBatch]:
         for batch in batches:
             arrays = [
-                array if column.rebuild is None or column.type is None else _rebuild(array, column)
+                array if column.rebuild is None else _rebuild(array, column.rebuild, column)
                 for array, column in zip(batch.columns, columns, strict=True)
             ]
             yield pa.record_batch([a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema)
@@ -142,10 +178,9 @@ def rebuilt(batches: pa.RecordBatchReader, columns: Sequence[Column], batch_rows
     return pa.RecordBatchReader.from_batches(schema, rechunked(stream(), schema, batch_rows))
 
 
-def _rebuild(array: pa.Array, column: Column) -> pa.Array:
-    assert column.rebuild is not None  # noqa: S101 - for the type checker: the caller has looked
+def _rebuild(array: pa.Array, rebuild: Callable[[pa.Array, Any], pa.Array], column: Column) -> pa.Array:
     try:
-        return column.rebuild(array, column.type)
+        return rebuild(array, column.type)
     except pa.ArrowInvalid as error:
         raise LoadError(
             f"column {column.name!r} cannot be read exactly as {column.type}: {error}",
@@ -174,9 +209,7 @@ def arrow_schema(description: Sequence[psycopg.Column]) -> pa.Schema:
     fields = []
     for column in description:
         base = column.type_display.partition("(")[0]
-        spelt = {"varchar": "text", "bpchar": "text", "bool": "boolean", "int2": "smallint", "int4": "integer",
-                 "int8": "bigint", "float4": "real", "float8": "double precision", "timestamp": "timestamp without time zone",
-                 "timestamptz": "timestamp with time zone", "time": "time without time zone"}.get(base, base)  # fmt: skip
+        spelt = _SPELT.get(base, base)
         if base == "numeric" and column.precision is not None:
             spelt = f"numeric({column.precision},{column.scale})"
         fields.append(pa.field(column.name, arrow_type("postgresql", spelt) or pa.string()))

@@ -133,7 +133,7 @@ class _Save:
             )
         if self.write.mode not in (WriteMode.REPLACE, WriteMode.VIEW):
             raise SaveError(
-                f"{table} was recreated outside the engine since it was last saved; {self.write.mode} would mix its rows",
+                f"{table} was recreated outside the engine since its last save; {self.write.mode} would mix its rows",
                 location=str(table),
                 hint="rebuild it with mode replace, or let this output adopt it (adopt=True)",
             )

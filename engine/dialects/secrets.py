@@ -1,7 +1,7 @@
 """Secrets: passwords stay out of every message, record and log.
 
-A password enters the engine in one place, the user-info of a URL, and is known from then on: whatever a driver says passes
-through `scrub` before anybody reads it.
+A password enters the engine in one place, the user-info of a URL, and is known from then on: whatever a driver says
+passes through `scrub` before anybody reads it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHORTEST = 4
 """Shorter values are not replaced in texts: masking every ``a`` of a message helps nobody."""
 
 _USER_INFO = re.compile(r"(\b[\w+.-]+://[^\s:/@]*):[^\s@/]*(?:@|%40(?=[^\s@]*@))")
-_KEY_VALUE = re.compile(r"(?i)\b(password|passwd|pwd|token|secret)(\s*[=:]\s*)('(?:[^']|'')*'|\"[^\"]*\"|[^\s&;,]+)")
+_KEY_VALUE = re.compile(r"(?i)\b(password|passwd|pwd|token|secret)(\s*[=:]\s*)('(?:[^']|'')*'|\"[^\"]*\"|[^\s&;,)]+)")
 _SECRET_OPTIONS = frozenset({"password", "passwd", "pwd", "passfile", "sslpassword", "token", "secret"})
 
 
@@ -40,7 +40,7 @@ def parse_url(url: str) -> sa.URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise RequestError(
-            f"{scrub(url)!r} is not the URL of a database",
+            f"{scrub(url.rpartition('@')[2])!r} is not the URL of a database",
             hint="write duckdb:///file.duckdb, sqlite:///file.db or postgresql://user:password@host:5432/database",
         ) from None
     if hidden := sorted(_SECRET_OPTIONS.intersection(map(str.lower, parsed.query))):

@@ -57,11 +57,11 @@ def insert_rows(
 ) -> sa.Executable:
     """Insert all rows of ``source`` by column name, casting the columns in ``casts`` to a SQL type."""
     to, rows = table_clause(target, columns), table_clause(source, columns)
-    picked = [_Cast(rows.c[name], casts[name]) if name in casts else rows.c[name] for name in columns]
+    picked = [_casted(rows.c[name], casts[name]) if name in casts else rows.c[name] for name in columns]
     return sa.insert(to).from_select([sa.quoted_name(name, quote=True) for name in columns], sa.select(*picked))
 
 
-def _Cast(column: sa.ColumnElement[Any], sql_type: str) -> sa.ColumnElement[Any]:  # noqa: N802 - reads as a construct
+def _casted(column: sa.ColumnElement[Any], sql_type: str) -> sa.ColumnElement[Any]:
     return sa.cast(column, _Named(sql_type))
 
 
@@ -95,7 +95,7 @@ def update_matching(
     """Update the rows whose key occurs in ``source``; None when there is nothing but keys."""
     to, rows = table_clause(target, columns), table_clause(source, columns)
     values = {
-        to.c[name]: _Cast(rows.c[name], casts[name]) if name in casts else rows.c[name]
+        to.c[name]: _casted(rows.c[name], casts[name]) if name in casts else rows.c[name]
         for name in columns
         if name not in keys
     }
@@ -107,7 +107,7 @@ def insert_missing(
 ) -> sa.Executable:
     """Insert the rows of ``source`` whose key does not occur in ``target``."""
     to, rows = table_clause(target, columns), table_clause(source, columns)
-    picked = [_Cast(rows.c[name], casts[name]) if name in casts else rows.c[name] for name in columns]
+    picked = [_casted(rows.c[name], casts[name]) if name in casts else rows.c[name] for name in columns]
     # An outer join, not NOT EXISTS: SQLite would scan the table once per row for the latter.
     there = to.alias("there")
     joined = sa.outerjoin(rows, there, sa.and_(*(there.c[key] == rows.c[key] for key in keys)))
@@ -189,7 +189,7 @@ def bound_text(sql: str, params: Mapping[str, Any], *, what: str) -> sa.TextClau
         OptionError: A parameter is missing, or the text has none of that name.
     """
     text = sa.text(sql)
-    names = set(text._bindparams)  # noqa: SLF001 - SQLAlchemy offers the names of a text nowhere else
+    names = set(text._bindparams)  # noqa: SLF001
     for name in params:
         if name not in names:
             near = did_you_mean(name, names)

@@ -1,8 +1,9 @@
 """SQLite, through Python's own sqlite3 and nothing else.
 
-Theory of operation. A save is one ``BEGIN IMMEDIATE`` transaction, which locks the file against other writers. Streams are
-read over connections of their own, each one snapshot. Only one copy of the SQLite library may touch a file in one process:
-another one (ADBC brings its own) drops the first one's POSIX locks when it closes the file, and commits are lost.
+Theory of operation. A save is one ``BEGIN IMMEDIATE`` transaction, which locks the file against other writers. Streams
+are read over connections of their own, each one snapshot. Only one copy of the SQLite library may touch a file in one
+process: another one (ADBC brings its own) drops the first one's POSIX locks when it closes the file, and commits are
+lost.
 
 SQLite has no comments: the stamp of a table is a comment inside its stored definition. Replacing a table makes it anew,
 with a new stamp, from the same definition where the columns are the same, and with its indexes and triggers.
@@ -163,7 +164,7 @@ class SQLite(Dialect):
         """Look the tables up, in one query."""
         marks = ", ".join("?" * len(names))
         rows = connection.main.execute(
-            'SELECT m.name, m.type, m.sql, c.name, c.type, NOT c."notnull" FROM sqlite_master m'  # noqa: S608 - marks
+            'SELECT m.name, m.type, m.sql, c.name, c.type, NOT c."notnull" FROM sqlite_master m'
             " LEFT JOIN pragma_table_info(m.name) c"
             f" WHERE m.type IN ('table', 'view') AND lower(m.name) IN ({marks}) ORDER BY m.name, c.cid",
             [name.name.lower() for name in names],

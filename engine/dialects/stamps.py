@@ -8,10 +8,10 @@ _STAMP = re.compile(r"\s*\[engine commit ([\w.:-]+)\]\s*$")
 
 
 def stamped(comment: str | None, commit_id: str) -> str:
-    """Return the comment with this stamp instead of the one it may have.
+    r"""Return the comment with this stamp instead of the one it may have.
 
     >>> stamped("Daily totals", "c1")
-    'Daily totals\\n[engine commit c1]'
+    'Daily totals\n[engine commit c1]'
     """
     own = own_comment(comment)
     return f"{own}\n[engine commit {commit_id}]" if own else f"[engine commit {commit_id}]"

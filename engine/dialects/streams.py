@@ -62,8 +62,8 @@ class Guarded:
 def started(stream: Iterator[pa.RecordBatch | None]) -> Iterator[pa.RecordBatch]:
     """Run a generator to its first, empty ``yield``.
 
-    What it has to give back is then given back when it is dropped, even if nobody ever asked it for a batch: Python does
-    not run the ``finally`` of a generator that never began.
+    What it has to give back is then given back when it is dropped, even if nobody ever asked it for a batch: Python
+    does not run the ``finally`` of a generator that never began.
     """
     next(stream)
     return cast("Iterator[pa.RecordBatch]", stream)

@@ -1,8 +1,8 @@
 """Types: the one table Arrow type <-> SQL type, for all databases.
 
-Rules: a type is kept exactly or refused with the column's name, never changed silently. What a database has no column for
-(nanoseconds in PostgreSQL) is converted only where no value changes. SQLite has no types of its own, only *declared*
-ones: the engine declares columns so that the Arrow type can be read back from the declaration.
+Rules: a type is kept exactly or refused with the column's name, never changed silently. What a database has no column
+for (nanoseconds in PostgreSQL) is converted only where no value changes. SQLite has no types of its own, only
+*declared* ones: the engine declares columns so that the Arrow type can be read back from the declaration.
 """
 
 from __future__ import annotations
@@ -67,10 +67,11 @@ _ALSO: dict[str, dict[str, pa.DataType]] = {
     "duckdb": {"hugeint": pa.decimal128(38, 0)},
     "postgresql": {"character varying": pa.string(), "character": pa.string(), "name": pa.string()},
     "sqlite": {
-        "integer": pa.int64(), "int": pa.int64(), "tinyint": pa.int64(), "smallint": pa.int64(), "mediumint": pa.int64(),
-        "int8": pa.int64(), "real": pa.float64(), "float": pa.float64(), "double precision": pa.float64(),
-        "varchar": pa.string(), "nvarchar": pa.string(), "char": pa.string(), "clob": pa.string(), "bool": pa.bool_(),
-        "datetime": _us, "timestamptz": _utc,
+        "integer": pa.int64(), "int": pa.int64(), "tinyint": pa.int64(), "smallint": pa.int64(),
+        "mediumint": pa.int64(), "int8": pa.int64(), "real": pa.float64(), "float": pa.float64(),
+        "double precision": pa.float64(), "varchar": pa.string(), "nvarchar": pa.string(),
+        "char": pa.string(), "clob": pa.string(),
+        "bool": pa.bool_(), "datetime": _us, "timestamptz": _utc,
     },
 }  # fmt: skip
 _READ_BACK: dict[str, dict[str, pa.DataType]] = {}
@@ -83,6 +84,9 @@ for _dialect, _index in _COLUMN_OF.items():
 _WRITE: dict[str, dict[pa.DataType, str]] = {
     dialect: {row[0]: str(row[index]) for row in _TABLE if row[index]} for dialect, index in _COLUMN_OF.items()
 }
+
+_DIGITS = 38
+"""What a decimal128 holds."""
 
 _ARGUMENTS = re.compile(r"\s*\(\s*([\d\s,-]+)\)\s*$")
 _DECIMALS = frozenset({"decimal", "numeric"})
@@ -150,14 +154,15 @@ def arrow_type(dialect: str, sql: str) -> pa.DataType | None:
 
 
 def _decimal(precision: int, scale: int) -> pa.DataType | None:
-    fits = 1 <= precision <= 38 and 0 <= scale <= precision  # noqa: PLR2004 - what decimal128 holds
+    fits = 1 <= precision <= _DIGITS and 0 <= scale <= precision
     return pa.decimal128(precision, scale) if fits else None
 
 
 def assignable(dialect: str, value: str, column: str) -> bool:
     """Say whether rows of a column of SQL type ``value`` go into one of SQL type ``column`` without changing silently.
 
-    What the database itself checks value by value (a number too large for its column) is allowed; SQLite checks nothing.
+    What the database itself checks value by value (a number too large for its column) is allowed; SQLite checks
+    nothing.
     """
     if value.lower() == column.lower() or dialect not in _COLUMN_OF:
         return True
@@ -167,7 +172,7 @@ def assignable(dialect: str, value: str, column: str) -> bool:
     return a == b or _widens(a, b, checked=dialect != "sqlite")
 
 
-def _widens(a: pa.DataType, b: pa.DataType, *, checked: bool) -> bool:
+def _widens(a: pa.DataType, b: pa.DataType, *, checked: bool) -> bool:  # noqa: PLR0911 - a table, one line per pair
     if pa.types.is_integer(a) and pa.types.is_integer(b):
         return checked or a.bit_width < b.bit_width
     if pa.types.is_integer(a) and pa.types.is_decimal(b):
@@ -192,7 +197,7 @@ def plain_type(type: pa.DataType) -> pa.DataType:
         return pa.string()
     if pa.types.is_large_binary(type) or pa.types.is_binary_view(type):
         return pa.binary()
-    if pa.types.is_decimal(type) and type.precision <= 38:  # noqa: PLR2004 - what decimal128 holds
+    if pa.types.is_decimal(type) and type.precision <= _DIGITS:
         return pa.decimal128(type.precision, type.scale)
     return type
 

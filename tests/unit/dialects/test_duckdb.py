@@ -126,7 +126,7 @@ def test_a_file_has_one_process(tmp_path: Path) -> None:
         save(warehouse, ROWS)
     text = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
     path = str(tmp_path / "new/folder/w.duckdb")
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - own text
         [sys.executable, "-c", text, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout is not None
@@ -150,7 +150,7 @@ def test_closing_frees_the_file(tmp_path: Path) -> None:
         stream.read_next_batch()
         warehouse.close()
         text = "import duckdb, sys; print(duckdb.connect(sys.argv[1]).sql('SELECT count(*) FROM t').fetchall())"
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - own text
             [sys.executable, "-c", text, f"{tmp_path}/w.duckdb"], capture_output=True, text=True, check=False
         )
         assert "100000" in done.stdout, done.stderr

@@ -1,4 +1,4 @@
-"""What only SQLite promises: exact values in a database with five storage classes, and a stamp inside the definition."""
+"""What only SQLite promises: exact values in five storage classes, and a stamp inside the definition."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ TYPES = [
 
 @pytest.mark.parametrize("dialect", ["duckdb", "postgresql", "sqlite"])
 @pytest.mark.parametrize("type", TYPES, ids=str)
-def test_there_and_back(dialect: str, type: pa.DataType) -> None:  # noqa: A002 - what it is
+def test_there_and_back(dialect: str, type: pa.DataType) -> None:
     """A column declared for an Arrow type is read back as that type."""
     assert arrow_type(dialect, sql_type(dialect, "x", type)) == type
 
