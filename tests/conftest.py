@@ -2,8 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
+import os
+import re
+from typing import Any
+
 import pytest
 
 pytest.register_assert_rewrite("engine.testing", "tests.fixtures")
 
 pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.dataflows", "tests.fixtures.metadata"]
+
+
+def pytest_make_parametrize_id(val: Any) -> str | None:
+    """Name a parameter without its address in memory, so that parallel workers collect the same tests."""
+    if isinstance(val, str | bytes | int | float | bool | None):
+        return None
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(val)) if callable(val) or isinstance(val, tuple) else None
+
+
+@atexit.register  # the first to be registered, and so the last to be called
+def _end_with_the_summary() -> None:
+    """Let pytest's summary be the last thing a test run prints.
+
+    DuckDB's binding lists on stderr every object that is alive when the interpreter is gone. Hypothesis keeps modules
+    alive until then, so the list is long and says nothing.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
