@@ -27,7 +27,7 @@ from engine.metadata.store import MetadataStore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WAREHOUSE, METADATA, MODE = sys.argv[1:4]
+WAREHOUSE, METADATA, MODE = sys.argv[1:4] if __name__ == "__main__" else ("", "", "")
 # Imported once here, not in every child.
 LIBRARIES = (
     "adbc_driver_postgresql.dbapi",

@@ -167,7 +167,6 @@ def test_an_edge_that_does_not_fit(producer: Any, consumer: Any) -> None:
         ([1], Collect[int]),
         (pl.DataFrame(), pl.DataFrame),
     ],
-    ids=repr,
 )
 def test_an_input_that_fits(value: Any, type_: Any) -> None:
     """The value may be given as this input."""
@@ -195,7 +194,6 @@ def test_an_input_that_fits(value: Any, type_: Any) -> None:
         (1, type[Animal]),
         (1, pd.DataFrame),
     ],
-    ids=repr,
 )
 def test_an_input_that_does_not_fit(value: Any, type_: Any) -> None:
     """The value may not be given as this input."""

@@ -195,7 +195,7 @@ def test_the_holder_of_a_lock_is_named(warehouse: Warehouse, postgresql_url: str
         def stream() -> Iterator[pa.RecordBatch]:
             with pytest.raises(ConcurrentWriteError, match="server process") as caught:
                 save(impatient, SMALL)
-            assert str(warehouse._connection().control.info.backend_pid) in caught.value.holder
+            assert str(warehouse._open.control.info.backend_pid) in caught.value.holder
             yield from SMALL.to_batches()
 
         save(warehouse, pa.RecordBatchReader.from_batches(SMALL.schema, stream()))
@@ -280,7 +280,7 @@ def test_a_lost_commit_is_looked_up(warehouse: Warehouse, plain: psycopg.Connect
 
     def stream() -> Iterator[pa.RecordBatch]:
         yield from SMALL.to_batches()
-        pid = warehouse._connection().control.info.backend_pid
+        pid = warehouse._open.control.info.backend_pid
         plain.execute("SELECT pg_terminate_backend(%s)", (pid,))
         time.sleep(0.1)
 
