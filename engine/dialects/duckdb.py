@@ -11,12 +11,8 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
-import weakref
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import duckdb
@@ -26,8 +22,8 @@ from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.duckdb_link import HOLDER, WRITERS, Link, Turn, cannot_open, make_folder, options_of, path_of
 from engine.dialects.publishing import same_columns, write_in_place
-from engine.dialects.secrets import masked_url
 from engine.dialects.stamps import stamp_of, stamped
 from engine.dialects.streams import Guarded, rechunked, started
 from engine.dialects.types import decoded, sql_type
@@ -44,46 +40,6 @@ ROW_GROUP = 122_880
 RELATION = "engine_relation"
 """The execution option under which a query carries the relation it stands for."""
 
-_HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
-_WRITERS: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-
-
-class _Turn:
-    """One writer at a time per database of this process: two transactions of one process would conflict at commit."""
-
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-
-
-@dataclass(slots=True, weakref_slot=True)
-class Link:
-    """An open DuckDB database."""
-
-    main: duckdb.DuckDBPyConnection
-    turn: _Turn
-    mark: str
-    saver: duckdb.DuckDBPyConnection | None = None
-    cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = field(default_factory=weakref.WeakSet)
-    streams: dict[int, pa.RecordBatchReader] = field(default_factory=dict)
-    """Open results: each keeps the file open until it is closed."""
-    current: duckdb.DuckDBPyConnection | None = None
-    """The connection of the open transaction."""
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own to the same database."""
-        made = self.main.cursor()
-        self.cursors.add(made)
-        return made
-
-    @property
-    def active(self) -> duckdb.DuckDBPyConnection:
-        """The connection on which statements run now."""
-        if self.current is not None:
-            return self.current
-        if self.saver is None:
-            self.saver = self.cursor()
-        return self.saver
-
 
 class DuckDB(Dialect):
     """DuckDB 2."""
@@ -97,31 +53,31 @@ class DuckDB(Dialect):
 
     def namespace(self, url: sa.URL) -> str:
         """Return ``duckdb:///abs/path``."""
-        path = _path(url)
+        path = path_of(url)
         return "duckdb://:memory:" if path is None else f"duckdb://{path}"
 
     def connect(self, url: sa.URL, *, wait_s: float) -> Link:
         """Open the file, waiting for a process that holds it."""
-        path, until = _path(url), time.monotonic() + wait_s
+        path, until = path_of(url), time.monotonic() + wait_s
         if path is not None:
-            _make_folder(path, url)
+            make_folder(path, url)
         while True:
             try:
                 main = duckdb.connect(
                     ":memory:" if path is None else str(path),
-                    config={"python_enable_replacements": "false", **_options(url)},
+                    config={"python_enable_replacements": "false", **options_of(url)},
                 )
                 break
             except duckdb.Error as error:
-                holder = _HOLDER.search(str(error))
+                holder = HOLDER.search(str(error))
                 if holder is None or time.monotonic() >= until:
-                    raise _cannot_open(error, url) from None
+                    raise cannot_open(error, url) from None
                 time.sleep(0.1)
         mark = os.urandom(8).hex()
         main.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too; instants then read back as UTC whatever the machine
         main.execute(f"SET VARIABLE engine_warehouse = '{mark}'")
         key = mark if path is None else str(path)
-        turn = _WRITERS.setdefault(key, _Turn())
+        turn = WRITERS.setdefault(key, Turn())
         return Link(main, turn, mark)
 
     def close(self, connection: Link) -> None:
@@ -434,50 +390,6 @@ _SQL_DIALECT: Any = postgresql.dialect
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
-
-
-def _path(url: sa.URL) -> Path | None:
-    if url.database in (None, "", ":memory:"):
-        return None
-    return Path(str(url.database)).expanduser().absolute()
-
-
-def _options(url: sa.URL) -> dict[str, Any]:
-    return {key: value for key, value in url.query.items() if isinstance(value, str)}
-
-
-def _make_folder(path: Path, url: sa.URL) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"the folder of {masked_url(url)} cannot be created: {error.strerror}",
-            location=masked_url(url),
-            hint=f"create {path.parent}, or name another place",
-        ) from None
-
-
-def _cannot_open(error: duckdb.Error, url: sa.URL) -> StorageError:
-    text, location = str(error), masked_url(url)
-    if holder := _HOLDER.search(text):
-        program, pid = holder.groups()
-        return ConcurrentWriteError(
-            f"{location} is in use by another process: {program} (PID {pid})",
-            location=location,
-            holder=f"PID {pid}",
-            hint="wait for it to end; a DuckDB file can be open for writing in one process only",
-        )
-    if "not a valid DuckDB database" in text:
-        return StorageError(
-            f"{location} exists, but is not a DuckDB database", location=location, hint="name another file"
-        )
-    if "WAL" in text or "wal" in text:
-        return StorageError(
-            f"{location} cannot be opened, its write-ahead log is damaged: {text}",
-            location=location,
-            hint="copy both files away, then remove the .wal file: the last commits before the crash may be lost",
-        )
-    return StorageError(f"{location} cannot be opened: {text}", location=location, hint="check path and permissions")
 
 
 def _compiled(query: sa.Executable) -> tuple[str, list[Any]]:

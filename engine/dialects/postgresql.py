@@ -13,15 +13,11 @@ What cannot be kept is a refusal that lists it. ``CASCADE`` is never said.
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import deque
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
 import psycopg
 import pyarrow as pa
 from psycopg import errors
@@ -32,8 +28,8 @@ from engine.dialects import postgresql_catalog as catalog
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, wrapped
+from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key
 from engine.dialects.publishing import same_columns, write_in_place
-from engine.dialects.secrets import masked_url, scrub, secrets_of
 from engine.dialects.stamps import stamped
 from engine.dialects.streams import started
 from engine.dialects.types import sql_type
@@ -49,36 +45,10 @@ if TYPE_CHECKING:
 IN_PLACE_ROWS = 1_000_000
 """Up to so many rows a table is replaced in place, which keeps all that belongs to it."""
 
-CONNECT_S = 10
 SWAP_LOCK_MS = 100
 """How long a swap may make readers wait at a time; then it steps back and tries again."""
 
 SWAP_S = 30.0
-
-
-@dataclass(slots=True)
-class Link:
-    """An open PostgreSQL database: the control connection, and idle connections for reading."""
-
-    control: psycopg.Connection[Any]
-    conninfo: str
-    idle: deque[Any] = field(default_factory=deque)
-    lent: list[Any] = field(default_factory=list)
-
-    def borrow(self) -> Any:
-        """Return a connection for one stream."""
-        made = self.idle.pop() if self.idle else adbc.connect(self.conninfo, autocommit=True)
-        self.lent.append(made)
-        return made
-
-    def give_back(self, reader: Any, *, clean: bool) -> None:
-        """Keep one idle connection whose transaction has ended; close any other."""
-        if reader in self.lent:
-            self.lent.remove(reader)
-            if clean and not self.idle:
-                self.idle.append(reader)
-            else:
-                reader.close()
 
 
 class PostgreSQL(Dialect):
@@ -96,13 +66,13 @@ class PostgreSQL(Dialect):
 
     def connect(self, url: sa.URL, *, wait_s: float) -> Link:
         """Open the control connection; libpq gets keywords, never a URL it could echo."""
-        keywords = _keywords(url)
+        keywords = keywords_of(url)
         try:
             control = psycopg.connect(**keywords, autocommit=True, prepare_threshold=None)
             control.execute(f"SET lock_timeout = '{max(1, int(wait_s * 1000))}ms'")
             control.execute("SET TimeZone = 'UTC'")
         except psycopg.Error as error:
-            raise _cannot_connect(error, url) from None
+            raise cannot_connect(error, url) from None
         return Link(control, make_conninfo(**keywords))
 
     def close(self, connection: Link) -> None:
@@ -134,7 +104,7 @@ class PostgreSQL(Dialect):
 
     def lock(self, connection: Link, table: TableName, *, wait_s: float) -> None:
         """Take the advisory lock of the table's name, which ends with the transaction."""
-        key = _lock_key(f"{table.schema}\0{table.name}")
+        key = lock_key(f"{table.schema}\0{table.name}")
         control = connection.control
         control.execute("SAVEPOINT _e_lock")
         try:
@@ -142,7 +112,7 @@ class PostgreSQL(Dialect):
             control.execute("RELEASE SAVEPOINT _e_lock")
         except errors.LockNotAvailable:
             control.execute("ROLLBACK TO SAVEPOINT _e_lock")
-            holder = _holder(control, key)
+            holder = holder_of(control, key)
             raise ConcurrentWriteError(
                 f"{table} is being written by another run for more than {wait_s:g} s: {holder}",
                 location=str(table),
@@ -193,7 +163,7 @@ class PostgreSQL(Dialect):
         exists = "SELECT 1 FROM pg_namespace WHERE nspname = %s"
         if connection.control.execute(exists, (schema,)).fetchone():
             return
-        connection.control.execute("SELECT pg_advisory_xact_lock(%s)", (_lock_key(f"schema\0{schema}"),))
+        connection.control.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key(f"schema\0{schema}"),))
         if not connection.control.execute(exists, (schema,)).fetchone():
             connection.control.execute(f"CREATE SCHEMA {sql.quoted(schema)}".encode())
 
@@ -420,79 +390,12 @@ class PostgreSQL(Dialect):
         return [tuple(row) for row in rows][: len(old)] == old
 
 
-def _keywords(url: sa.URL) -> dict[str, Any]:
-    given = {
-        "host": url.host or None,
-        "port": url.port,
-        "user": url.username or None,
-        "password": None if url.password is None else str(url.password) or None,
-        "dbname": url.database or None,
-    }
-    defaults = {"connect_timeout": CONNECT_S, "application_name": "engine", "keepalives_idle": 30}
-    options = {key: value for key, value in url.query.items() if isinstance(value, str)}
-    return {**defaults, **{key: value for key, value in given.items() if value is not None}, **options}
-
-
-_SAYS: list[tuple[str, str, str]] = [
-    # what libpq says, what it means, what to do
-    ("password authentication failed", "refuses the password of this user", "check user and password"),
-    (
-        "no password supplied",
-        "asks for a password",
-        "put the password into the URL: scheme://user:password@host/database",
-    ),
-    (
-        "does not exist",
-        "has no such database or user",
-        "check the database's name and the user's in the URL, or create it",
-    ),
-    ("Connection refused", "cannot be reached: nothing listens there", "start the server, or check host and port"),
-    (
-        "No such file or directory",
-        "cannot be reached: there is no such socket",
-        "start the server, or check host and port",
-    ),
-    ("resolve host", "cannot be reached: the host's name is unknown", "check the host's name"),
-    ("could not translate host name", "cannot be reached: the host's name is unknown", "check the host's name"),
-    ("timeout", "cannot be reached: it does not answer", "check host, port and firewall"),
-    ("too many", "has no connection left", "close other connections, or raise max_connections"),
-]
-
-
-def _cannot_connect(error: psycopg.Error, url: sa.URL) -> StorageError:
-    text, location = scrub(str(error), secrets_of(url)), masked_url(url)
-    last = text.strip().rpartition("FATAL: ")[2].strip()
-    for words, meaning, hint in _SAYS:
-        if words in text:
-            return StorageError(f"the server at {location} {meaning} ({last})", location=location, hint=hint)
-    return StorageError(f"the server at {location} cannot be used: {last}", location=location, hint="check the URL")
-
-
 def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:
     text, values, _ = sql.compiled(query, _SQL_DIALECT())
     return text, values
 
 
 _SQL_DIALECT: Any = sqlalchemy_psycopg.dialect
-
-
-def _lock_key(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
-
-
-def _holder(control: psycopg.Connection[Any], key: int) -> str:
-    row = control.execute(
-        "SELECT a.pid, a.application_name, a.usename, a.client_addr, a.xact_start FROM pg_locks l"
-        " JOIN pg_stat_activity a ON a.pid = l.pid WHERE l.locktype = 'advisory' AND l.granted"
-        " AND l.classid = ((%(key)s::bigint >> 32) & 4294967295)::oid"
-        " AND l.objid = (%(key)s::bigint & 4294967295)::oid",
-        {"key": key},
-    ).fetchone()
-    if row is None:
-        return "a run that has just ended"
-    pid, program, user, address, since = row
-    at = address or "this machine"
-    return f"server process {pid} ({program or 'unknown program'}) of {user} at {at} since {since:%H:%M:%S}"
 
 
 def _column_type(field: pa.Field, there: dict[str, str]) -> str:

@@ -11,7 +11,6 @@ with a new stamp, from the same definition where the columns are the same, and w
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,10 +21,11 @@ import pyarrow as pa
 from sqlalchemy.dialects import sqlite as sqlalchemy_sqlite
 
 from engine.dialects import sql
-from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
+from engine.dialects.sqlite_definitions import belongings_of, constraints_of, definition_of, physical_of, restamped
 from engine.dialects.sqlite_values import column_type, decoded_batch, encoded, parameter, storable
 from engine.dialects.streams import started
 from engine.dialects.types import arrow_type, decoded, sql_type
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
 
     from engine.dialects.base import Query, Write
 
-_STAMP = re.compile(r"/\* engine commit ([\w.:-]+) \*/\s*")
-_CREATE = re.compile(
-    r"""\s*CREATE\s+(?:TEMP\w*\s+)?(?:TABLE|VIEW)\s+("(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*'|[^\s(]+)""",
-    re.IGNORECASE,
-)
 _VIEW = "_e_query"
 
 
@@ -169,7 +164,7 @@ class SQLite(Dialect):
             f" WHERE m.type IN ('table', 'view') AND lower(m.name) IN ({marks}) ORDER BY m.name, c.cid",
             [name.name.lower() for name in names],
         ).fetchall()
-        return {name: _physical([row for row in rows if row[0].lower() == name.name.lower()]) for name in names}
+        return {name: physical_of([row for row in rows if row[0].lower() == name.name.lower()]) for name in names}
 
     def table_names(self, connection: Link) -> list[TableName]:
         """List tables and views that are not SQLite's or the engine's."""
@@ -262,7 +257,7 @@ class SQLite(Dialect):
             return before.identity
         if before is not None and write.mode is not WriteMode.REPLACE:
             write_in_place(self, connection, staged, write, before)  # adopted: stamp it, by making it anew from itself
-            self._remake(connection, table, _restamped(_definition(main, table), commit_id), table)
+            self._remake(connection, table, restamped(definition_of(main, table), commit_id), table)
             return commit_id
         views = self._working_views(main)
         if before is not None and not before.is_view:
@@ -295,15 +290,15 @@ class SQLite(Dialect):
     ) -> None:
         main, same = connection.main, same_columns(staged.columns, before.columns)
         if same and same_columns(staged.columns, before.columns, ordered=True):
-            self._remake(connection, table, _restamped(_definition(main, table), commit_id), staged.table)
+            self._remake(connection, table, restamped(definition_of(main, table), commit_id), staged.table)
             return
-        if not same and (kept := _constraints(main, table)):
+        if not same and (kept := constraints_of(main, table)):
             raise SaveError(
                 f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
                 location=str(table),
                 hint="drop it by hand, or write to another table",
             )
-        belongings = _belongings(main, table)
+        belongings = belongings_of(main, table)
         main.execute(f"DROP TABLE {sql.quoted_table(table)}")
         self._create(main, staged, table, commit_id)
         for definition in belongings:
@@ -318,7 +313,7 @@ class SQLite(Dialect):
 
     def _remake(self, connection: Link, table: TableName, definition: str, source: TableName) -> None:
         """Make the table anew from a definition and the rows of another, or of itself."""
-        main, belongings = connection.main, _belongings(connection.main, table)
+        main, belongings = connection.main, belongings_of(connection.main, table)
         names = [row[1] for row in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})")]
         kept = TableName("", "_e_remade")
         if source == table:
@@ -420,53 +415,7 @@ def _batches(
         connection.done(on)
 
 
-def _physical(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:
-    if not rows:
-        return None
-    stamp = _STAMP.search(rows[0][2] or "")
-    columns = tuple(Column(name, kind, bool(nullable)) for *_, name, kind, nullable in rows if name is not None)
-    return PhysicalTable(stamp.group(1) if stamp else None, columns, is_view=rows[0][1] == "view")
-
-
 def _declared(field: pa.Field, there: dict[str, str]) -> str:
     if pa.types.is_null(field.type) and field.name in there:
         return there[field.name]
     return sql_type("sqlite", field.name, field.type)
-
-
-def _definition(main: sqlite3.Connection, table: TableName) -> str:
-    row = main.execute(
-        "SELECT sql FROM sqlite_master WHERE type = 'table' AND lower(name) = lower(?)", (table.name,)
-    ).fetchone()
-    return str(row[0])
-
-
-def _restamped(definition: str, commit_id: str) -> str:
-    """Return a table's definition with this stamp behind its name instead of the one it may have."""
-    plain = _STAMP.sub("", definition)
-    match = _CREATE.match(plain)
-    at = match.end() if match else len(plain)
-    return f"{plain[:at]} /* engine commit {commit_id} */ {plain[at:].lstrip()}"
-
-
-def _belongings(main: sqlite3.Connection, table: TableName) -> list[str]:
-    """Return the definitions of a table's indexes and triggers."""
-    rows = main.execute(
-        "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND lower(tbl_name) = lower(?)"
-        " AND sql IS NOT NULL ORDER BY type, rowid",
-        (table.name,),
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def _constraints(main: sqlite3.Connection, table: TableName) -> list[str]:
-    """List what only the table's definition says, and a definition for other columns cannot keep."""
-    found = []
-    for _, name, _, notnull, default, key in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})"):
-        found += [f"NOT NULL of {name}"] if notnull else []
-        found += [f"the default of {name}"] if default is not None else []
-        found += [f"the primary key on {name}"] if key else []
-    found += ["a foreign key" for _ in main.execute(f"PRAGMA foreign_key_list({sql.quoted(table.name)})")]
-    unique = main.execute(f"PRAGMA index_list({sql.quoted(table.name)})").fetchall()
-    found += ["a UNIQUE constraint" for row in unique if row[3] == "u"]
-    return found + (["a CHECK"] if re.search(r"\bCHECK\s*\(", _definition(main, table), re.IGNORECASE) else [])

@@ -19,7 +19,7 @@ from engine.dialects.ledger import Ledger
 from engine.dialects.saving import save
 from engine.dialects.secrets import masked_url, parse_url, scrub, secrets_of
 from engine.dialects.types import sqlalchemy_type
-from engine.errors import EngineError, LoadError, RequestError, SaveError, did_you_mean
+from engine.errors import EngineError, LoadError, RequestError, SaveError, StorageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,6 +57,7 @@ class Warehouse:
         self._mark = f"{self.namespace}|{self._url.database}|{id(self) if self.in_memory else ''}"
         self._open: Any = None
         self._pid = 0
+        self._saving = ""
 
     def __repr__(self) -> str:
         return f"Warehouse({self.url!r})"
@@ -85,6 +86,12 @@ class Warehouse:
             self.dialect.close(connection)
 
     def _connection(self) -> Any:
+        if self._saving:
+            raise StorageError(
+                f"{self.url} cannot be used while {self._saving} is saved over the same connection",
+                location=self.url,
+                hint="read what the stream needs before it begins, or open a warehouse of its own for it",
+            )
         if self._open is not None and self._pid != os.getpid():
             self._open = None
         if self._open is None:
@@ -278,11 +285,14 @@ class Warehouse:
             ConcurrentWriteError: Another run holds, or has just written, the table.
         """
         with self._translated(str(write.table), saving=True):
-            connection = self._connection()
+            connection, self._saving = self._connection(), str(write.table)
             try:
                 return save(self.dialect, connection, rows, write, intent, digest=digest, wait_s=self.wait_s)
-            except UnknownCommitError as unknown:
-                return self._resolve(intent, write, unknown)
+            except UnknownCommitError as error:
+                unknown = error
+            finally:
+                self._saving = ""
+            return self._resolve(intent, write, unknown)
 
     def _resolve(self, intent: Intent, write: Write, unknown: UnknownCommitError) -> Commit:
         """Ask the ledger, over a new connection, whether a commit whose answer was lost has happened."""

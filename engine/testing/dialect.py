@@ -332,6 +332,17 @@ class DialectSuite:
         assert warehouse.heads([table])[table] == commit.row
         assert self.debris(warehouse) == []
 
+    def test_a_stream_cannot_use_the_warehouse_it_is_saved_to(self, warehouse: Warehouse) -> None:
+        """A stream that reaches for the connection it is written over gets an error, not a hang."""
+
+        def stream() -> Iterator[pa.RecordBatch]:
+            warehouse.heads([warehouse.name("things")])
+            yield from ROWS.to_batches()
+
+        with pytest.raises(StorageError, match="while .*things is saved"):
+            self.save(warehouse, pa.RecordBatchReader.from_batches(ROWS.schema, stream()))
+        assert self.save(warehouse, ROWS).changed
+
     @pytest.mark.parametrize("point", ["stage", "publish", "insert"])
     def test_killed_process_leaves_all_as_it_was(self, warehouse_url: str, point: str) -> None:
         """After SIGKILL while saving the old table stands, no staging is left, and a plain rerun heals."""
