@@ -339,7 +339,7 @@ class DialectSuite:
             warehouse.heads([warehouse.name("things")])
             yield from ROWS.to_batches()
 
-        with pytest.raises(StorageError, match="while .*things is saved"):
+        with pytest.raises(StorageError, match=r"while .*things is saved"):
             self.save(warehouse, pa.RecordBatchReader.from_batches(ROWS.schema, stream()))
         assert self.save(warehouse, ROWS).changed
 
