@@ -15,9 +15,9 @@ from engine.dialects.base import WriteMode
 from engine.io.data_adapters import TableSource, TableTarget
 from engine.io.nodes import SaveData, adapter_of
 from engine.node import NodeKind
+from engine.planning.fingerprint.sql_text import normalise_sql
+from engine.planning.fingerprint.values import fold, value_hash
 from engine.planning.recipe import UNKNOWN, Recipe
-from engine.planning.sql_text import normalise_sql
-from engine.planning.values import fold, value_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,16 +2,16 @@
 
 Theory of operation. What a function computes is decided by its own code, by all project code it reaches, and by the
 constants on the way. Each of these is a unit with a hash of its own: the normal form of its syntax
-(`engine.planning.syntax`), in which layout, comments, docstrings and annotations do not count, or the canonical form
-of its value (`engine.planning.values`). The names that a unit takes from outside (`engine.planning.scopes`) are
-looked up as Python would (`engine.planning.references`); what they stand for is one of
+(`syntax`), in which layout, comments, docstrings and annotations do not count, or the canonical form
+of its value (`values`). The names that a unit takes from outside (`scopes`) are
+looked up as Python would (`references`); what they stand for is one of
 
 * project code: a unit of its own, followed in its turn;
 * a third party's object: its dotted name, since its code changes with its package's version;
 * a constant: its value, with the functions and classes in it followed as code;
 * a module of the project used as a value: the module's whole text.
 
-A function's version folds its own hash with the versions of what it refers to (`engine.planning.units`). The engine's
+A function's version folds its own hash with the versions of what it refers to (`units`). The engine's
 own modifiers do not count where they decorate a function: the node's bindings and configuration hold what they mean.
 The engine's own callables count by name and fields. Where reading cannot see (``eval``, a value without a canonical
 form, code without source) the version is marked as less than complete and a warning says why: it is never silently
@@ -29,10 +29,10 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.code_units import CodeUnits
-from engine.planning.sql_text import normalise_sql
-from engine.planning.units import COMPLETENESS, assign_versions, reached_from
-from engine.planning.values import Opaque, fold, value_hash, wrapped_by
+from engine.planning.fingerprint.code_units import CodeUnits
+from engine.planning.fingerprint.sql_text import normalise_sql
+from engine.planning.fingerprint.units import COMPLETENESS, assign_versions, reached_from
+from engine.planning.fingerprint.values import Opaque, fold, value_hash, wrapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

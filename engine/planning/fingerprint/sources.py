@@ -16,7 +16,7 @@ import types
 from importlib.machinery import SourceFileLoader
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.values import value_hash
+from engine.planning.fingerprint.values import value_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

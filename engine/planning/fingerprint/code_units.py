@@ -8,20 +8,26 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.compiled import captured, code_form, computed_attributes, computed_defaults, uses_in_code
-from engine.planning.determinism import dynamics, nondeterminism
-from engine.planning.project import Project, is_engine
-from engine.planning.references import MISSING, Namespace, Resolver, full_name, is_builtin, module_of
-from engine.planning.scopes import Use, uses_of
-from engine.planning.sources import Sources, methods_of, namespace_of
-from engine.planning.syntax import syntax_hash
-from engine.planning.units import Unit
-from engine.planning.values import Opaque, References, ValueEncoder, fold, text, value_hash, wrapped_by
+from engine.planning.fingerprint.compiled import (
+    captured,
+    code_form,
+    computed_attributes,
+    computed_defaults,
+    uses_in_code,
+)
+from engine.planning.fingerprint.determinism import dynamics, nondeterminism
+from engine.planning.fingerprint.project import Project, is_engine
+from engine.planning.fingerprint.references import MISSING, Namespace, Resolver, full_name, is_builtin, module_of
+from engine.planning.fingerprint.scopes import Use, uses_of
+from engine.planning.fingerprint.sources import Sources, methods_of, namespace_of
+from engine.planning.fingerprint.syntax import syntax_hash
+from engine.planning.fingerprint.units import Unit
+from engine.planning.fingerprint.values import Opaque, References, ValueEncoder, fold, text, value_hash, wrapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from engine.planning.references import Reference
+    from engine.planning.fingerprint.references import Reference
 
 _PIN = "__engine_version__"
 

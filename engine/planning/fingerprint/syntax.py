@@ -12,7 +12,7 @@ import ast
 import copy
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.values import digest
+from engine.planning.fingerprint.values import digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

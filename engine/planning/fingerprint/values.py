@@ -36,7 +36,7 @@ import uuid
 import zoneinfo
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.frame_values import FRAME_LIBRARIES, frame_parts
+from engine.planning.fingerprint.frame_values import FRAME_LIBRARIES, frame_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

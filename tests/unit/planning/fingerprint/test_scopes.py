@@ -7,7 +7,7 @@ import symtable
 
 import pytest
 
-from engine.planning.scopes import uses_of
+from engine.planning.fingerprint.scopes import uses_of
 
 FUNCTIONS = [
     "def f(a, b=K, *c, d=L, **e):\n    return a + b + c + d + e + G",

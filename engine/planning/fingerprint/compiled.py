@@ -7,13 +7,13 @@ import enum
 import types
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.scopes import Use
-from engine.planning.values import ValueEncoder, digest
+from engine.planning.fingerprint.scopes import Use
+from engine.planning.fingerprint.values import ValueEncoder, digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.planning.references import Namespace
+    from engine.planning.fingerprint.references import Namespace
 
 
 def captured(function: Any) -> Mapping[str, Any]:

@@ -14,15 +14,15 @@ import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.planning.project import is_engine
-from engine.planning.values import external_name, wrapped_by
+from engine.planning.fingerprint.project import is_engine
+from engine.planning.fingerprint.values import external_name, wrapped_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from engine.planning.project import Project
-    from engine.planning.scopes import Import, Use
-    from engine.planning.sources import Sources
+    from engine.planning.fingerprint.project import Project
+    from engine.planning.fingerprint.scopes import Import, Use
+    from engine.planning.fingerprint.sources import Sources
 
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
 """Stands for no object."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.metadata.records import CodeUnit
-from engine.planning.values import fold
+from engine.planning.fingerprint.values import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.planning.sql_text import normalise_sql
+from engine.planning.fingerprint.sql_text import normalise_sql
 
 SAME = [
     ("select a, b from t", "SELECT a".lower() + "\n  ,b -- both\nfrom t;"),
