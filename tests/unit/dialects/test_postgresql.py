@@ -169,7 +169,7 @@ def test_a_comment_is_kept(warehouse: Warehouse, plain: psycopg.Connection[Any])
 
 @pytest.mark.parametrize("mode", ["replace", "append", "upsert", "delete_insert"])
 def test_two_savers_take_turns(postgresql_url: str, mode: str) -> None:
-    """Several processes saving one new table at once all commit, one after the other, none losing or doubling rows."""
+    """Several connections saving one new table at once all commit in turn, and no row is lost or doubled."""
     count, keys = 4, ["id"] if mode in ("upsert", "delete_insert") else []
 
     def one(_: int) -> list[int]:
