@@ -179,8 +179,8 @@ class DatasetVersion:
     """A new version of a dataset that a saver committed, or found unchanged.
 
     ``record`` is the record of the ledger row (or, for a file, what it would have been); the keys this schema reads are
-    ``node`` (the saver's name), ``project``, ``dataset`` (see `Dataset`), ``recipe`` (the manifest that the recipe version
-    is the hash of), ``arrow_schema``, ``columns`` (name, type, nullable).
+    ``node`` (the saver's name), ``project``, ``dataset`` (see `Dataset`), ``recipe`` (the manifest that the recipe
+    version is the hash of), ``arrow_schema``, ``columns`` (name, type, nullable).
     """
 
     version_id: str
