@@ -18,7 +18,7 @@ from engine.execution.runner import Runner
 from engine.graph import FunctionGraph
 from engine.graph_types import HamiltonGraph, HamiltonNode
 from engine.io.materialization import LoadRequest, SaveRequest
-from engine.io.session import Session
+from engine.io.session import Session, reads_on
 from engine.lifecycle.base import LifecycleAdapterSet
 from engine.node import NodeKind
 from engine.planning.cones import Cones
@@ -259,7 +259,10 @@ class Driver:
         return visualization.draw([graph.nodes[n] for n in names], output_file_path=output_file_path, **options)
 
     def close(self) -> None:
-        """Let go of the warehouse and the metadata store; the next call opens them again."""
+        """Let go of the warehouse and the metadata store; the next call opens them again.
+
+        Between calls nothing is held open, but for a value that still reads from a warehouse (a query, a stream).
+        """
         self._session.close()
         if self._store is not None:
             self._store.close()
@@ -359,6 +362,7 @@ class Driver:
             with recorder.run(request, graph):
                 result = Runner(request, planner, self._session, self.hooks, recorder, records).run()
             watched.results = dict(result.values)
+            self._session.stays_open = any(reads_on(value) for value in result.values.values())
         return result
 
     def _planner(self, graph: FunctionGraph, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:

@@ -72,6 +72,10 @@ class Arrow(FrameLibrary):
         """Return the types of the columns as Arrow spells them."""
         return [str(type_) for type_ in frame.schema.types] if hasattr(frame, "schema") else [str(frame.type)]
 
+    def is_open(self, frame: Any) -> bool:
+        """Say that a stream still reads."""
+        return isinstance(frame, pa.RecordBatchReader)
+
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows, or None for a stream."""
         return None if isinstance(frame, pa.RecordBatchReader) else len(frame)

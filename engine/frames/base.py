@@ -103,6 +103,11 @@ class FrameLibrary(ABC):
         del frame
         return None
 
+    def is_open(self, frame: Any) -> bool:
+        """Say whether what the frame was read from must stay open for it to be read."""
+        del frame
+        return self.stays_in_database
+
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows where it is known without computing, else None."""
         return len(frame) if hasattr(frame, "__len__") else None

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Generator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.dialects.base import Intent
 from engine.errors import RequestError
+from engine.frames import library_of
 from engine.identifiers import new_id
 
 if TYPE_CHECKING:
@@ -30,12 +32,16 @@ class Session:
 
     Args:
         default_url: The warehouse of loaders and savers that name none.
+
+    Attributes:
         tracks_sources: Loaders find out the token of what they read, because the run is recorded.
+        stays_open: A value handed out still reads from a warehouse, so leaving the context lets go of none.
     """
 
     def __init__(self, default_url: str | None = None) -> None:
         self.default_url = default_url
         self.tracks_sources = False
+        self.stays_open = False
         self._warehouses: dict[str, Warehouse] = {}
         self._guard = threading.Lock()
 
@@ -64,6 +70,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of every warehouse; the next use opens it again."""
+        self.stays_open = False
         for warehouse in self._warehouses.values():
             warehouse.close()
 
@@ -73,7 +80,14 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if not self.stays_open:
+            self.close()
+
+
+def reads_on(value: Any) -> bool:
+    """Say whether a value still reads from a warehouse: a query that has not run, or a stream."""
+    library = library_of(value)
+    return isinstance(value, Generator) or (library is not None and library.is_open(value))
 
 
 @dataclass(slots=True)
