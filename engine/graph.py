@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.bindings import Configuration, Group, Value
 from engine.dialects.base import TableName
-from engine.errors import ConfigurationError, CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
-from engine.function_modifiers.base import functions_of, nodes_of
+from engine.errors import CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
+from engine.function_modifiers.base import configured, functions_of, nodes_of
 from engine.htypes import fits as types_fit
 from engine.io.data_adapters import DataLoader, DataSaver, FileSource, FileTarget, TableSource, TableTarget
 from engine.io.materialization import LoadRequest, SaveRequest
@@ -73,7 +73,7 @@ class FunctionGraph:
                     overrides = allow_module_overrides and module_of.get(node.name) != module.__name__
                     if node.name in nodes and not overrides:
                         raise _duplicate(node, nodes[node.name])
-                    nodes[node.name] = _configured(node, config)
+                    nodes[node.name] = configured(node, config)
                     module_of[node.name] = module.__name__
         return cls({}, MappingProxyType(config), fits)._with(nodes)  # noqa: SLF001 - an instance of this class
 
@@ -98,7 +98,7 @@ class FunctionGraph:
                         f"the name {node.name!r} is taken: a node or another materializer has it",
                         hint="give each to.…() an id of its own, and each target one from_.…()",
                     )
-                added[node.name] = _configured(node, self.config)
+                added[node.name] = configured(node, self.config)
         return self._with(added)
 
     def _load(self, request: LoadRequest) -> list[Node]:
@@ -201,25 +201,6 @@ def _duplicate(node: Node, other: Node) -> DuplicateNodeError:
         f"two functions make the node {node.name!r}: {places[0]} and {places[1]}",
         hint="rename one, or call Builder().allow_module_overrides() to let the later module win",
     )
-
-
-def _configured(node: Node, config: Mapping[str, Any]) -> Node:
-    """Turn bindings to the configuration into literals."""
-
-    def resolved(binding: Binding) -> Binding:
-        if isinstance(binding, Configuration):
-            if binding.key not in config:
-                raise ConfigurationError(
-                    f"node {node.name!r} needs the configuration key {binding.key!r}",
-                    hint=f"Builder().with_config({{{binding.key!r}: …}})",
-                )
-            return Value(config[binding.key])
-        if isinstance(binding, Group):
-            return Group(tuple(map(resolved, binding.items)), binding.keys)
-        return binding
-
-    bindings = {parameter: resolved(binding) for parameter, binding in node.bindings.items()}
-    return node if bindings == node.bindings else dataclasses.replace(node, bindings=bindings)
 
 
 def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) -> None:

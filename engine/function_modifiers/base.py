@@ -13,7 +13,9 @@ which modifiers of different kinds stand above the function, they act in this or
 6. `Transformer`, the one nearest the function first: replaces a node by nodes that carry its value further.
 7. `Decorator`, the one nearest the function first: changes what is said about a node, never what it computes.
 
-Modifiers of one kind act in the order in which they stand above the function, the nearest first.
+Modifiers of one kind act in the order in which they stand above the function, the nearest first; but injectors that
+wrap what fills a parameter (`Injector.wraps`) act after those that fill it, the farthest first: what the farthest one
+makes of a value is what the next one gets, and the function gets what the nearest makes of it.
 
 Rules. From step 4 on a modifier acts on *final* nodes: those that are not ``refined``. Whoever puts a node in front of
 or behind another one, so that later modifiers should leave it alone, marks it ``refined``; ``target_=`` names nodes
@@ -26,6 +28,7 @@ needs the resolved annotations, which may name classes defined further down, whe
 from __future__ import annotations
 
 import inspect
+import itertools
 import types
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -34,9 +37,9 @@ from dataclasses import dataclass, replace
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
-from engine.bindings import Source
-from engine.errors import DefinitionError, DuplicateNodeError, ModifierError, did_you_mean
-from engine.node import Node, where_is
+from engine.bindings import Configuration, Group, Source, Value
+from engine.errors import ConfigurationError, DefinitionError, DuplicateNodeError, ModifierError, did_you_mean
+from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,6 +53,9 @@ Target: TypeAlias = str | Collection[str] | EllipsisType | None
 """Which nodes of a function a modifier acts on: the final ones (None), all (``...``), or those named."""
 
 InvalidDecoratorException = ModifierError
+"""Apache Hamilton's name."""
+
+MissingConfigParametersException = ConfigurationError
 """Apache Hamilton's name."""
 
 _VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
@@ -144,7 +150,13 @@ class Creator(Modifier):
 
 
 class Injector(Modifier):
-    """Fills parameters from nodes that it puts upstream."""
+    """Fills parameters from nodes that it puts upstream.
+
+    Attributes:
+        wraps: It carries on what fills the parameter already, instead of filling it anew.
+    """
+
+    wraps: ClassVar[bool] = False
 
     @abstractmethod
     def inject(self, node: Node, definition: Definition) -> list[Node]:
@@ -236,7 +248,7 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
     creator = _only([m for m in modifiers if isinstance(m, Creator)], function)
     nodes = creator.create(name, definition) if creator else [Node.from_function(function, name)]
     nodes = _tagged(nodes, function, resolvers)
-    for injector in (m for m in modifiers if isinstance(m, Injector)):
+    for injector in _injectors(modifiers):
         nodes = _each(injector.inject, _final(nodes), nodes, definition)
     expander = _only([m for m in modifiers if isinstance(m, Expander)], function)
     if expander is not None:
@@ -295,6 +307,66 @@ def unknown_parameters(function: Callable[..., Any], names: Iterable[str]) -> It
     return (unknown_parameter(name, parameters) for name in dict.fromkeys(names) if name not in parameters)
 
 
+def configured(node: Node, config: Mapping[str, Any]) -> Node:
+    """Return the node with its bindings to the configuration turned into literals.
+
+    Raises:
+        ConfigurationError: The configuration lacks a key.
+    """
+
+    def resolved(binding: Binding) -> Binding:
+        if isinstance(binding, Configuration):
+            if binding.key not in config:
+                raise ConfigurationError(
+                    f"node {node.name!r} needs the configuration key {binding.key!r}",
+                    hint=f"Builder().with_config({{{binding.key!r}: …}})",
+                )
+            return Value(config[binding.key])
+        if isinstance(binding, Group):
+            return Group(tuple(map(resolved, binding.items)), binding.keys)
+        return binding
+
+    bindings = {parameter: resolved(binding) for parameter, binding in node.bindings.items()}
+    return node if bindings == node.bindings else replace(node, bindings=bindings)
+
+
+def free_name(name: str, nodes: Iterable[Node]) -> str:
+    """Return the name, numbered from 1 on where nodes have it already.
+
+    >>> free_name("f.with_add", [Node.external_input("f.with_add", int), Node.external_input("f.with_add_1", int)])
+    'f.with_add_2'
+    """
+    taken = {node.name for node in nodes}
+    numbered = (f"{name}_{number}" for number in itertools.count(1))
+    return name if name not in taken else next(candidate for candidate in numbered if candidate not in taken)
+
+
+def carried_on(node: Node, function: Callable[..., Any], type_: Any, parameter: str, upstream: str) -> Node:
+    """Return the node that takes a node's name and place, and gives on what another one made of its value."""
+    return replace(
+        node,
+        type=type_,
+        function=function,
+        bindings={parameter: Source(upstream)},
+        parameter_types={parameter: type_},
+        optional=frozenset(),
+        kind=NodeKind.FUNCTION,
+        tags=tags_of_part(node),
+        after=(),
+        refined=False,
+    )
+
+
+def tags_of_part(node: Node) -> dict[str, Any]:
+    """Return a node's tags without those that say that it loads or saves."""
+    return {key: value for key, value in node.tags.items() if not key.startswith("hamilton.data_")}
+
+
+def _injectors(modifiers: list[Modifier]) -> list[Injector]:
+    injectors = [m for m in modifiers if isinstance(m, Injector)]
+    return [m for m in injectors if not m.wraps] + [m for m in reversed(injectors) if m.wraps]
+
+
 def _only(modifiers: list[M], function: Callable[..., Any]) -> M | None:
     if len(modifiers) > 1:
         raise modifiers[-1].error(
@@ -327,11 +399,10 @@ def _resolved_name(
 
 def _tagged(nodes: Iterable[Node], function: Callable[..., Any], resolvers: Iterable[Resolver]) -> list[Node]:
     """Say on each node which module, and which keys of the configuration, it is there through."""
-    tags: dict[str, Any] = {"module": function.__module__}
+    module: dict[str, Any] = {"module": function.__module__}
     keys = [key for resolver in resolvers for key in resolver.config_keys]
-    if keys:
-        tags["hamilton.config"] = ",".join(dict.fromkeys(keys))
-    return [replace(node, tags={**tags, **node.tags}) for node in nodes]
+    through = {**module, "hamilton.config": ",".join(dict.fromkeys(keys))} if keys else module
+    return [replace(node, tags={**(module if node.refined else through), **node.tags}) for node in nodes]
 
 
 def _check_parameters(function: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin
 
 from engine.bindings import Source, Value
 from engine.errors import ModifierError, did_you_mean
-from engine.function_modifiers.base import Transformer
+from engine.function_modifiers.base import Transformer, tags_of_part
 from engine.htypes import is_union, plain, type_name
 from engine.node import NodeKind, where_is
 
@@ -309,7 +309,7 @@ def _part(whole: Node, name: str, type_: Any, function: Callable[..., Any], bind
         parameter_types={p: whole.type if isinstance(b, Source) else Any for p, b in bindings.items()},
         optional=frozenset(),
         kind=NodeKind.FUNCTION,
-        tags={key: value for key, value in whole.tags.items() if not key.startswith("hamilton.data_")},
+        tags=tags_of_part(whole),
         refined=False,
     )
 
