@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 from engine.errors import ConfigurationError, DuplicateNodeError, RequestError
 from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
-from engine.execution.request import Request
+from engine.execution.request import Prepared, Request, Shape
 from engine.execution.runner import Runner
 from engine.graph import FunctionGraph
 from engine.graph_types import HamiltonGraph, HamiltonNode
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from engine.metadata.records import OutputRecord
     from engine.metadata.store import MetadataStore
     from engine.planning.plan import Plan
+
+
+_SHAPES_KEPT = 64
+"""How many kinds of calls are kept ready to run; a program that makes more of them starts over."""
 
 
 class Driver:
@@ -76,6 +80,7 @@ class Driver:
         self.graph = graph.attach(self._settings.materializers)
         self._session = Session(self._settings.warehouse)
         self._store: MetadataStore | None = None
+        self._shapes: dict[Shape, Prepared] = {}
         self._announce(self.graph)
 
     # --- running ------------------------------------------------------------------------------------------------------
@@ -174,9 +179,9 @@ class Driver:
             One decision per output in the order of execution; printing it explains.
         """
         request = self._refresh_request(outputs, inputs, overrides, "stale")
-        request.check(self.graph)
+        prepared = self._prepared(self.graph, request)
         with self._session:
-            planner, _ = self._planner(self.graph, request)
+            planner, _ = self._planner(prepared, request)
             return planner.plan()
 
     # --- asking -------------------------------------------------------------------------------------------------------
@@ -210,7 +215,7 @@ class Driver:
         Raises:
             RequestError: The call could not be served.
         """
-        self._request(self.graph, self._names(final_vars), inputs, overrides).check(self.graph)
+        self._request(self.graph, self._names(final_vars), inputs, overrides).prepare(self.graph)
 
     def validate_materialization(
         self,
@@ -226,7 +231,7 @@ class Driver:
             DefinitionError: The requests do not fit the graph.
         """
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, "all")
-        request.check(graph)
+        request.prepare(graph)
 
     def visualize_materialization(
         self,
@@ -357,16 +362,30 @@ class Driver:
     def _run(self, graph: FunctionGraph, request: Request) -> RunResult:
         recorder = Recorder(self.store, self._settings.project, self._settings.environment)
         with self._watched(graph, request, recorder.run_id) as watched, self._session:
-            request.check(graph)
-            planner, records = self._planner(graph, request)
+            prepared = self._prepared(graph, request)
+            planner, records = self._planner(prepared, request)
             with recorder.run(request, graph):
-                result = Runner(request, planner, self._session, self.hooks, recorder, records).run()
+                result = Runner(request, prepared, planner, self._session, self.hooks, recorder, records).run()
             watched.results = dict(result.values)
             self._session.stays_open = any(reads_on(value) for value in result.values.values())
         return result
 
-    def _planner(self, graph: FunctionGraph, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:
+    def _prepared(self, graph: FunctionGraph, request: Request) -> Prepared:
+        """Check a request and order what it needs, or recall that from an earlier one of the same shape."""
+        known = self._shapes.get(request.shape) if graph is self.graph else None
+        if known is not None:
+            request.check_values(graph)
+            return known
+        prepared = request.prepare(graph)
+        if graph is self.graph:
+            if len(self._shapes) >= _SHAPES_KEPT:
+                self._shapes.clear()
+            self._shapes[request.shape] = prepared
+        return prepared
+
+    def _planner(self, prepared: Prepared, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:
         """Gather what is known and decide, as far as the request needs it."""
+        graph = prepared.graph
         store = self.store
         if request.rerun == "stale" and store is None:
             raise RequestError(
@@ -385,10 +404,7 @@ class Driver:
             if replay_heads(store, self._session, planner, records):
                 records = store.latest(self._settings.project, planner.outputs)
                 planner.gather(records)
-        loaders = [
-            n for n in graph.order((*request.final_vars, *planner.outputs)) if graph.nodes[n].kind is NodeKind.LOADER
-        ]
-        planner.check_sources(loaders)
+        planner.check_sources(prepared.loaders)
         if request.rerun == "stale":
             planner.plan()
         return planner, records
@@ -424,8 +440,10 @@ class _Watch:
     def __init__(self, hooks: LifecycleAdapterSet, graph: FunctionGraph, request: Request, run_id: str) -> None:
         self.results: dict[str, Any] | None = None
         self._hooks, self._request, self._run_id = hooks.graph, request, run_id
-        self._graph = HamiltonGraph.from_graph(graph) if self._hooks else None
-        self._order = graph.order([n for n in (*request.final_vars, *request.outputs) if n in graph.nodes])
+        self._graph, self._order = None, list[str]()
+        if self._hooks:
+            self._graph = HamiltonGraph.from_graph(graph)
+            self._order = graph.order([n for n in (*request.final_vars, *request.outputs) if n in graph.nodes])
 
     def __enter__(self) -> Self:
         for hook in self._hooks:

@@ -44,11 +44,13 @@ class FunctionGraph:
         nodes: Every node by name, external inputs included.
         config: The configuration it was built with; its values also fill parameters of the same name.
         fits: Says whether a value of one type may fill a parameter of another.
+        upstream: Per node, the nodes it reads or waits for, as walks over the graph want them.
     """
 
     nodes: Mapping[str, Node]
     config: Mapping[str, Any] = field(default_factory=dict)
     fits: Fits = types_fit
+    upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_modules(
@@ -130,7 +132,11 @@ class FunctionGraph:
         reordered = _after_savers(nodes, self.config)
         nodes.update(reordered)
         _check_edges(nodes, added, self.fits)
-        graph = dataclasses.replace(self, nodes=MappingProxyType(nodes))
+        upstream = dict(self.upstream)
+        for name, node in nodes.items():
+            if name not in upstream or self.nodes.get(name) is not node:
+                upstream[name] = tuple(dict.fromkeys(node.upstream))
+        graph = dataclasses.replace(self, nodes=MappingProxyType(nodes), upstream=upstream)
         graph.order([*added, *reordered])
         return graph
 
@@ -147,27 +153,26 @@ class FunctionGraph:
         """
         done: dict[str, bool] = {}  # False while the node's upstream is being walked
         ordered: list[str] = []
-        nodes = self.nodes
+        upstream = self.upstream
         for target in targets:
             if target in done or (stop is not None and stop(target)):
                 continue
-            done[target] = False
-            path = [(target, self.node(target).upstream)]
+            done[self.node(target).name] = False
+            path, rest = [target], [iter(upstream[target])]
             while path:
-                name, upstream = path[-1]
-                for parent in upstream:
+                for parent in rest[-1]:
                     state = done.get(parent)
-                    if state is None and not (stop is not None and stop(parent)):
+                    if state is None and (stop is None or not stop(parent)):
                         done[parent] = False
-                        path.append((parent, nodes[parent].upstream))
+                        path.append(parent)
+                        rest.append(iter(upstream[parent]))
                         break
                     if state is False:
-                        names = [step for step, _ in path]
-                        raise CycleError([*names[names.index(parent) :], parent])
+                        raise CycleError([*path[path.index(parent) :], parent])
                 else:
-                    path.pop()
-                    done[name] = True
-                    ordered.append(name)
+                    rest.pop()
+                    done[path[-1]] = True
+                    ordered.append(path.pop())
         return ordered
 
     def downstream_of(self, names: Iterable[str]) -> list[str]:
@@ -185,9 +190,9 @@ class FunctionGraph:
     def readers(self) -> dict[str, list[str]]:
         """Return, per node, the nodes that read it or wait for it."""
         readers: dict[str, list[str]] = {}
-        for node in self.nodes.values():
-            for parent in dict.fromkeys(node.upstream):
-                readers.setdefault(parent, []).append(node.name)
+        for name, parents in self.upstream.items():
+            for parent in parents:
+                readers.setdefault(parent, []).append(name)
         return readers
 
     def savers(self) -> list[str]:

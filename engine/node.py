@@ -9,6 +9,7 @@ fingerprinted from these fields alone.
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -73,7 +74,7 @@ class Node:
             AnnotationError: An annotation is missing, or names something that does not exist.
         """
         hints = annotations_of(function)
-        parameters = inspect.signature(function).parameters
+        parameters, optional = parameters_of(function)
         missing = [p for p in parameters if p not in hints]
         if missing or "return" not in hints:
             what = f"parameter {missing[0]!r}" if missing else "the return value"
@@ -88,8 +89,8 @@ class Node:
             function=function,
             bindings={p: Source(p) for p in parameters},
             parameter_types={p: hints[p] for p in parameters},
-            optional=frozenset(n for n, p in parameters.items() if p.default is not inspect.Parameter.empty),
-            doc=inspect.getdoc(function) or "",
+            optional=optional,
+            doc=inspect.getdoc(function) or "" if function.__doc__ else "",
             origins=(function,),
         )
 
@@ -111,12 +112,31 @@ class Node:
         yield from self.after
 
 
+def parameters_of(function: Callable[..., Any]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return the names of a function's parameters, in order, and which of them have a default.
+
+    >>> parameters_of(lambda a, b=1, *, c: None)
+    (('a', 'b', 'c'), frozenset({'b'}))
+    """
+    if isinstance(function, types.FunctionType) and not hasattr(function, "__wrapped__"):
+        # A plain function's code object knows; `inspect.signature` takes as long as all the rest of making a node.
+        code, defaults = function.__code__, function.__defaults__ or ()
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        first = code.co_argcount - len(defaults)
+        return names, frozenset((*names[first : code.co_argcount], *(function.__kwdefaults__ or ())))
+    parameters = inspect.signature(function).parameters
+    return tuple(parameters), frozenset(n for n, p in parameters.items() if p.default is not inspect.Parameter.empty)
+
+
 def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the resolved annotations of a function, ``Annotated`` kept.
 
     Raises:
         AnnotationError: An annotation names something that does not exist where the function is defined.
     """
+    given = getattr(function, "__annotations__", {})
+    if all(type(annotation) is type for annotation in given.values()):
+        return dict(given)  # classes mean themselves
     try:
         return typing.get_type_hints(function, include_extras=True)
     except NameError as error:

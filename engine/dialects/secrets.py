@@ -24,7 +24,17 @@ SHORTEST = 4
 
 _USER_INFO = re.compile(r"(\b[\w+.-]+://[^\s:/@]*):[^\s@/]*(?:@|%40(?=[^\s@]*@))")
 _KEY_VALUE = re.compile(r"(?i)\b(password|passwd|pwd|token|secret)(\s*[=:]\s*)('(?:[^']|'')*'|\"[^\"]*\"|[^\s&;,)]+)")
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
 _SECRET_OPTIONS = frozenset({"password", "passwd", "pwd", "passfile", "sslpassword", "token", "secret"})
+
+
+def is_secret_name(name: str) -> bool:
+    """Say whether what is called so is to be kept out of records and messages.
+
+    >>> is_secret_name("api_key"), is_secret_name("day")
+    (True, False)
+    """
+    return _SECRET_NAME.search(name) is not None
 
 
 def parse_url(url: str) -> sa.URL:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import time
 import traceback
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.dialects.secrets import scrub
+from engine.dialects.secrets import is_secret_name, scrub
 from engine.frames import library_of
 from engine.identifiers import new_id
 from engine.metadata.records import NodeRun, NodeRunState, NodeVersion, Run, RunParameter, RunState
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from engine.node import Node
     from engine.planning.cones import Cones
 
-_SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
 _FLUSH_AFTER_S = 1.0
 _LONGEST_JSON = 1000
 _LONGEST_TRACEBACK = 64_000
@@ -200,7 +198,7 @@ def _parameters(request: Request, graph: FunctionGraph) -> Iterator[RunParameter
     )
     for origin, given in origins:
         for name, value in given.items():
-            is_secret = _SECRET_NAME.search(name) is not None
+            is_secret = is_secret_name(name)
             yield RunParameter(
                 origin=origin,
                 name=name,

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import InputError, RequestError, UnknownNodeError, did_you_mean
+from engine.execution.scheduler import Schedule
 from engine.htypes import fits_value
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from engine.execution.scheduler import Step
     from engine.graph import FunctionGraph
+
+
+_HOW = "pass them as inputs={'name': value}"
+
+
+class Shape(NamedTuple):
+    """What a request asks for and which names it gives values for."""
+
+    final_vars: tuple[str, ...]
+    outputs: tuple[str, ...]
+    inputs: frozenset[str]
+    overrides: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is worked out once for all requests of one shape.
+
+    Attributes:
+        graph: The graph, requests attached.
+        final_order: The nodes that the asked-for values need, in order, without savers.
+        loaders: The loaders among all nodes that are needed.
+        steps: The steps that give the asked-for values, where there are no outputs to save before.
+    """
+
+    graph: FunctionGraph
+    final_order: tuple[str, ...]
+    loaders: tuple[str, ...]
+    steps: list[Step] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +70,23 @@ class Request:
     stops_at_failure: bool = True
     mode: str = "execute"
 
-    def check(self, graph: FunctionGraph) -> None:
-        """Check names and inputs against a graph, all faults of one kind together.
+    @property
+    def shape(self) -> Shape:
+        """What two requests share that need the same nodes: all but the values."""
+        return Shape(self.final_vars, self.outputs, frozenset(self.inputs), frozenset(self.overrides))
+
+    def check_values(self, graph: FunctionGraph) -> None:
+        """Check the values of inputs.
+
+        Raises:
+            InputError: Inputs are of the wrong type, or given twice; all faults together.
+        """
+        faults = [*self._double(graph), *self._mistyped(graph)]
+        if faults:
+            raise InputError(faults, hint=_HOW)
+
+    def prepare(self, graph: FunctionGraph) -> Prepared:
+        """Check names and inputs against a graph, all faults of one kind together, and order what is needed.
 
         Raises:
             RequestError: The rerun mode is unknown.
@@ -54,28 +100,32 @@ class Request:
                 raise UnknownNodeError.among(name, graph.savers(), what="output")
         for name in (*self.final_vars, *self.overrides):
             graph.node(name)
-        faults = [*self._double(graph), *self._missing(graph), *self._mistyped(graph)]
+        given = self.inputs.keys() | graph.config.keys() | self.overrides.keys()
+        order = graph.order((*self.final_vars, *self.outputs), stop=given.__contains__)
+        faults = [*self._double(graph), *self._missing(graph, order), *self._mistyped(graph)]
         if faults:
-            raise InputError(faults, hint="pass them as inputs={'name': value}")
+            raise InputError(faults, hint=_HOW)
+        final = graph.order(self.final_vars, stop=given.__contains__) if self.outputs else order
+        at_hand = frozenset(given)
+        return Prepared(
+            graph=graph,
+            final_order=tuple(name for name in final if graph.nodes[name].kind is not NodeKind.SAVER),
+            loaders=tuple(name for name in order if graph.nodes[name].kind is NodeKind.LOADER),
+            steps=None if self.outputs else _steps(graph, self.final_vars, final, at_hand),
+        )
 
     def _double(self, graph: FunctionGraph) -> list[str]:
         return [
             f"input {n!r} is given both as input and in the configuration" for n in self.inputs if n in graph.config
         ]
 
-    def _missing(self, graph: FunctionGraph) -> list[str]:
-        given = self.inputs.keys() | graph.config.keys() | self.overrides.keys()
-        needed = graph.order((*self.final_vars, *self.outputs), stop=lambda n: n in given)
-        readers: dict[str, str] = {}
-        for name in needed:
-            for parent in graph.nodes[name].upstream:
-                readers.setdefault(parent, name)
+    def _missing(self, graph: FunctionGraph, order: Sequence[str]) -> list[str]:
+        missing = [n for n in order if graph.nodes[n].kind is NodeKind.INPUT and not graph.nodes[n].optional]
+        readers = {parent: name for name in reversed(order) for parent in graph.upstream[name]} if missing else {}
         faults = []
-        for name in needed:
-            node = graph.nodes[name]
-            if node.kind is NodeKind.INPUT and not node.optional:
-                reader = f", which node {readers[name]!r} reads," if name in readers else ""
-                faults.append(f"input {name!r}{reader} is missing{self._near(name, graph)}")
+        for name in missing:
+            reader = f", which node {readers[name]!r} reads," if name in readers else ""
+            faults.append(f"input {name!r}{reader} is missing{self._near(name, graph)}")
         return faults
 
     def _near(self, name: str, graph: FunctionGraph) -> str:
@@ -93,3 +143,10 @@ class Request:
                 wanted = getattr(node.type, "__name__", str(node.type))
                 faults.append(f"input {name!r} is to be of type {wanted}, but is of type {type(value).__name__}")
         return faults
+
+
+def _steps(
+    graph: FunctionGraph, final_vars: Sequence[str], order: Sequence[str], at_hand: frozenset[str]
+) -> list[Step]:
+    names = [name for name in final_vars if name not in at_hand]
+    return Schedule(graph, [order], keeps=(*final_vars, *at_hand)).steps(0, names, at_hand)

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 from engine.dialects.base import Intent
 from engine.errors import EngineError, NodeError
 from engine.execution import versions
+from engine.execution.nodes import NodeRunner
 from engine.execution.readback import read_back
 from engine.execution.reads import boundary_key, input_read, metadata_of, output_read
 from engine.execution.results import OutputResult, RunResult
-from engine.execution.scheduler import Schedule, fill
+from engine.execution.scheduler import Schedule
 from engine.identifiers import new_id
 from engine.io.data_adapters import FileTarget, TableTarget
 from engine.io.session import saving, using
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from engine.execution.recorder import Recorder
-    from engine.execution.request import Request
-    from engine.execution.scheduler import Step
+    from engine.execution.request import Prepared, Request
     from engine.io.session import Session
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.metadata.records import DatasetVersion, InputRead, OutputRecord
@@ -49,6 +49,7 @@ class Runner:
 
     Args:
         request: What is wanted; already checked.
+        prepared: What was worked out about requests of this shape.
         planner: Decides about the outputs; its plan is made when the rerun mode asks for it.
         session: The open warehouses.
         hooks: Who watches.
@@ -59,6 +60,7 @@ class Runner:
     def __init__(
         self,
         request: Request,
+        prepared: Prepared,
         planner: Planner,
         session: Session,
         hooks: LifecycleAdapterSet,
@@ -67,22 +69,22 @@ class Runner:
     ) -> None:
         self.request = request
         self.planner = planner
-        self.graph = planner.graph
+        self.graph = prepared.graph
+        self.prepared = prepared
         self.session = session
         self.hooks = hooks
         self.recorder = recorder
         self.records = records
         self.values: dict[str, Any] = {**self.graph.config, **request.inputs, **request.overrides}
+        self.nodes = NodeRunner(self.values, hooks, recorder, self._note_read)
         self.results: dict[str, OutputResult] = {}
-        self._commit_ids = {output: new_id() for output in planner.outputs}
+        self.outputs = planner.outputs
+        self._commit_ids = {output: new_id() for output in self.outputs}
         self._discovered: dict[str, str] = {}
-        cones = [planner.cones.cone(output) for output in planner.outputs]
-        final = (
-            self.graph.order(request.final_vars, stop=lambda n: n in request.overrides) if request.final_vars else []
-        )
+        cones = [planner.cones.cone(output) for output in self.outputs]
         self.schedule = Schedule(
             self.graph,
-            [*((*cone.nodes, *cone.boundaries) for cone in cones), final],
+            [*((*cone.nodes, *cone.boundaries) for cone in cones), prepared.final_order],
             keeps=(*request.final_vars, *self.values),
         )
 
@@ -97,15 +99,15 @@ class Runner:
         self._declare()
         try:
             with using(self.session):
-                for stage, output in enumerate(self.planner.outputs):
+                for stage, output in enumerate(self.outputs):
                     self._output(stage, output)
-                self._final_values(len(self.planner.outputs))
+                self._final_values()
         except Exception as error:
             self._end(RunState.FAILED, str(error))
             if isinstance(error, EngineError) and hasattr(error, "run_id"):
                 error.run_id = self.recorder.run_id
             raise
-        outputs = tuple(self.results[output] for output in self.planner.outputs)
+        outputs = tuple(self.results[output] for output in self.outputs)
         result = RunResult(
             run_id=self.recorder.run_id if self.recorder.is_recording else None,
             outputs=outputs,
@@ -129,10 +131,10 @@ class Runner:
         if not self.recorder.is_recording:
             return
         now = datetime.now(tz=UTC)
-        building = [output for output in self.planner.outputs if self._state(output) is not State.FRESH]
+        building = [output for output in self.outputs if self._state(output) is not State.FRESH]
         cones = [self.planner.cones.cone(output) for output in building]
         nodes = dict.fromkeys(name for cone in cones for name in cone.nodes)
-        nodes |= dict.fromkeys(self.planner.outputs)
+        nodes |= dict.fromkeys(self.outputs)
         for name in self.graph.order(self.request.final_vars, stop=lambda n: n in self.values):
             if self.graph.nodes[name].kind is not NodeKind.SAVER:
                 nodes.setdefault(name)
@@ -237,12 +239,11 @@ class Runner:
 
     def _run_and_save(self, stage: int, output: str) -> Any:
         """Run what an output needs, its saver last; return what makes the result once the time is known."""
-        steps = self.schedule.steps(stage, [output], self.values.__contains__)
-        for step in steps[:-1]:
-            self._step(step)
+        steps = self.schedule.steps(stage, [output], self.values)
+        self.nodes.run(steps[:-1])
         intent = self._intent(output)
         with saving(intent) as save:
-            metadata = self._step(steps[-1], intent=intent)
+            metadata = self.nodes.run_saver(steps[-1])
         version = self._version(output, intent, save.commit, metadata)
         self.planner.settle(output, version.token if version else None)
         changed = version is None or version.changed
@@ -292,60 +293,12 @@ class Runner:
         previous = (record.version_id, record.token, 0) if record else None
         return versions.of_file(path, intent, metadata, previous)
 
-    # --- one node -----------------------------------------------------------------------------------------------------
-    def _final_values(self, stage: int) -> None:
-        names = [name for name in self.request.final_vars if name not in self.values]
-        for step in self.schedule.steps(stage, names, self.values.__contains__):
-            self._step(step)
-
-    def _step(self, step: Step, intent: Intent | None = None) -> Any:
-        node, values = step.node, self.values
-        arguments = fill(node, values)
-        is_watched = self.hooks.node or self.recorder.is_recording
-        value = self._watched(node, arguments, intent) if is_watched else self._called(node, arguments)
-        values[node.name] = value
-        for name in step.releases:
-            values.pop(name, None)
-        return value
-
-    def _called(self, node: Node, arguments: dict[str, Any]) -> Any:
-        try:
-            return node.function(**arguments)  # type: ignore[misc]  # inputs, which have no function, make no steps
-        except Exception as error:
-            _add_note(error, node)
-            raise
-
-    def _watched(self, node: Node, arguments: dict[str, Any], intent: Intent | None) -> Any:
-        common: dict[str, Any] = {
-            "node_name": node.name,
-            "node_tags": dict(node.tags),
-            "node_kwargs": arguments,
-            "node_return_type": node.type,
-            "task_id": None,
-            "run_id": self.recorder.run_id,
-        }
-        for hook in self.hooks.node:
-            hook.run_before_node_execution(**common, node_input_types=dict(node.parameter_types))
-        started = datetime.now(tz=UTC)
-        value, error = None, None
-        try:
-            value = self._called(node, arguments)
-        except Exception as raised:
-            error = raised
-            raise
-        finally:
-            for hook in self.hooks.node:
-                hook.run_after_node_execution(**common, result=value, error=error, success=error is None)
-            self._note(node, started, value, error, intent)
-        return value
-
-    def _note(self, node: Node, started: datetime, value: Any, error: Exception | None, intent: Intent | None) -> None:
-        self._started = started
-        if node.kind is NodeKind.LOADER and error is None and self.recorder.is_recording:
-            self._note_read(node, value)
-        if intent is None:
-            state = NodeRunState.SUCCESS if error is None else NodeRunState.FAILED
-            self.recorder.node(node, state, started_at=started, ended_at=datetime.now(tz=UTC), value=value, error=error)
+    def _final_values(self) -> None:
+        if self.outputs or self.prepared.steps is None:
+            names = [name for name in self.request.final_vars if name not in self.values]
+            self.nodes.run(self.schedule.steps(len(self.outputs), names, self.values))
+        else:
+            self.nodes.run(self.prepared.steps)
 
     def _record_output(self, output: str, intent: Intent, state: NodeRunState, rows: int | None) -> None:
         if self.recorder.is_recording:
@@ -353,7 +306,7 @@ class Runner:
         self.recorder.node(
             self.graph.nodes[output],
             state,
-            started_at=getattr(self, "_started", None),
+            started_at=self.nodes.started_at,
             ended_at=datetime.now(tz=UTC),
             reasons=self._reasons(output),
             recipe_version=intent.recipe_version,
@@ -380,12 +333,6 @@ class Runner:
             self._discovered[node.name] = key
         self.planner.read(node.name, {key: read.token})
         self.recorder.read(node.name, [read])
-
-
-def _add_note(error: BaseException, node: Node) -> None:
-    note = f"while running node {node.name!r}"
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
 
 
 def failed_node(error: BaseException) -> str | None:

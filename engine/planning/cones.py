@@ -7,11 +7,14 @@ outside.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from engine.bindings import Group, Source, Value
+from engine.bindings import Group, Source, Value, sources_of
 from engine.dialects.base import WriteMode
+from engine.dialects.secrets import is_secret_name, scrub
 from engine.io.data_adapters import TableSource, TableTarget
 from engine.io.nodes import SaveData, adapter_of
 from engine.node import NodeKind
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from engine.planning.fingerprint import CodeVersion, Fingerprinter
 
 _UNRECORDED_OPTIONS = {"adopt"}
+_LONGEST_SAID = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +81,32 @@ class Cones:
         self._fingerprinter = fingerprinter
         self._code: dict[str, CodeVersion | None] = {}
         self._cones: dict[str, Cone] = {}
-        self.targets: dict[str, Target | None] = {
-            name: self._ask(graph.nodes[name], "target") for name in graph.savers()
-        }
-        self.keepers = self._find_keepers()
-        self._read_savers = {
-            binding.name
-            for node in graph.nodes.values()
+
+    @functools.cached_property
+    def targets(self) -> Mapping[str, Target | None]:
+        """What each saver of the graph writes, or None where that cannot be said beforehand."""
+        return {name: self._ask(self.graph.nodes[name], "target") for name in self.graph.savers()}
+
+    @functools.cached_property
+    def keepers(self) -> Mapping[str, str]:
+        """The output that keeps a node whole, per node that one does."""
+        keepers: dict[str, str] = {}
+        for name, target in self.targets.items():
+            node = self.dependency(name)
+            if node and isinstance(target, TableTarget) and target.write.mode is WriteMode.REPLACE:
+                keepers.setdefault(node, name)
+        return keepers
+
+    @functools.cached_property
+    def read_savers(self) -> frozenset[str]:
+        """The savers that other nodes read by a binding."""
+        return frozenset(
+            name
+            for node in self.graph.nodes.values()
             for binding in node.bindings.values()
-            if isinstance(binding, Source) and binding.name in self.targets
-        }
+            for name in sources_of(binding)
+            if name in self.targets
+        )
 
     def _ask(self, node: Node, question: str) -> Any:
         adapter = adapter_of(node, self.inputs)
@@ -105,14 +125,6 @@ class Cones:
         binding = node.bindings[node.function.data]
         return binding.name if isinstance(binding, Source) else None
 
-    def _find_keepers(self) -> dict[str, str]:
-        keepers: dict[str, str] = {}
-        for name, target in self.targets.items():
-            node = self.dependency(name)
-            if node and isinstance(target, TableTarget) and target.write.mode is WriteMode.REPLACE:
-                keepers.setdefault(node, name)
-        return keepers
-
     def cone(self, output: str) -> Cone:
         """Return the cone of an output."""
         if output not in self._cones:
@@ -130,7 +142,7 @@ class Cones:
                 boundaries[name] = self.keepers[name]
             elif nodes[name].kind is NodeKind.SAVER and name != output:
                 # A loader that merely runs after a saver has a token of its own.
-                if name in self._read_savers:
+                if name in self.read_savers:
                     boundaries[name] = name
             else:
                 return False
@@ -184,7 +196,7 @@ class Cones:
     def _values(self, cone: Cone, unknowable: list[str], *, given: bool) -> dict[str, str]:
         names = [n for n in cone.inputs if n in self.inputs and (n in self._given) is given]
         kind = "input" if given else "configuration value"
-        return {n: self._hash(self.inputs[n], f"{kind} {n}", unknowable) for n in names}
+        return {n: self._hash(self.inputs[n], f"{kind} {n}", unknowable) + _said(n, self.inputs[n]) for n in names}
 
     def _hash(self, value: Any, subject: str, unknowable: list[str]) -> str:
         hashed = value_hash(value)
@@ -245,6 +257,14 @@ class Cones:
                     str(binding.value) if plain else self._hash(binding.value, f"{output}({name}=)", unknowable)
                 )
         return options
+
+
+def _said(name: str, value: Any) -> str:
+    """Return a short value as reasons show it, behind its hash; nothing for a long one or one that looks secret."""
+    if not isinstance(value, str | int | float | date) or is_secret_name(name):
+        return ""
+    text = scrub(str(value))
+    return f" {text}" if len(text) <= _LONGEST_SAID else ""
 
 
 def _shown(unit: CodeUnit) -> str:

@@ -122,6 +122,9 @@ def _file_code(code: str, token: str | None) -> str:
 def _shown(token: str | None) -> str:
     if token is None:
         return "absent"
+    hashed, _, said = token.partition(" ")
+    if said and ":" not in hashed:
+        return said
     return token.rsplit(":", 1)[-1][:_SHOWN_CHARACTERS]
 
 

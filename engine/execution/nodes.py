@@ -1,0 +1,105 @@
+"""Nodes: runs steps, bare where nobody watches, with hooks and a record where somebody does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from engine.execution import scheduler
+from engine.metadata.records import NodeRunState
+from engine.node import NodeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine.execution.recorder import Recorder
+    from engine.execution.scheduler import Step
+    from engine.lifecycle.base import LifecycleAdapterSet
+    from engine.node import Node
+
+
+class NodeRunner:
+    """Runs the nodes of one run.
+
+    Args:
+        hooks: Who watches.
+        recorder: Who writes down.
+        on_read: Called with every loader that has run and what it gave, where the run is recorded.
+
+    Attributes:
+        values: The values at hand, by name.
+        started_at: When the last watched node began.
+    """
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        hooks: LifecycleAdapterSet,
+        recorder: Recorder,
+        on_read: Callable[[Node, Any], None],
+    ) -> None:
+        self.values = values
+        self.started_at: datetime | None = None
+        self._hooks = hooks.node
+        self._recorder = recorder
+        self._on_read = on_read
+        self._is_watched = bool(hooks.node) or recorder.is_recording
+
+    def run(self, steps: Iterable[Step]) -> None:
+        """Run steps in order, keeping their values as long as somebody needs them.
+
+        Raises:
+            Exception: What a node raised, unchanged, with a note on the node.
+        """
+        if not self._is_watched:
+            scheduler.run(steps, self.values)
+            return
+        for step in steps:
+            self._watched(step, notes=True)
+
+    def run_saver(self, step: Step) -> Any:
+        """Run the step of a saver, whose record is written when its commit is known; return what it says."""
+        if self._is_watched:
+            return self._watched(step, notes=False)
+        scheduler.run([step], self.values)
+        return self.values[step.name]
+
+    def _watched(self, step: Step, *, notes: bool) -> Any:
+        node, arguments = step.node, scheduler.fill(step.node, self.values)
+        common: dict[str, Any] = {
+            "node_name": node.name,
+            "node_tags": dict(node.tags),
+            "node_kwargs": arguments,
+            "node_return_type": node.type,
+            "task_id": None,
+            "run_id": self._recorder.run_id,
+        }
+        for hook in self._hooks:
+            hook.run_before_node_execution(**common, node_input_types=dict(node.parameter_types))
+        self.started_at = datetime.now(tz=UTC)
+        value, error = None, None
+        try:
+            value = step.function(**arguments)
+        except Exception as raised:
+            scheduler.note(raised, node)
+            error = raised
+            raise
+        finally:
+            for hook in self._hooks:
+                hook.run_after_node_execution(**common, result=value, error=error, success=error is None)
+            self._note(node, value, error, notes=notes)
+        self.values[node.name] = value
+        for name in step.releases:
+            del self.values[name]
+        return value
+
+    def _note(self, node: Node, value: Any, error: Exception | None, *, notes: bool) -> None:
+        if not self._recorder.is_recording:
+            return
+        if node.kind is NodeKind.LOADER and error is None:
+            self._on_read(node, value)
+        if notes:
+            state = NodeRunState.SUCCESS if error is None else NodeRunState.FAILED
+            self._recorder.node(
+                node, state, started_at=self.started_at, ended_at=datetime.now(tz=UTC), value=value, error=error
+            )
