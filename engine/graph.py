@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.bindings import Configuration, Group, Value
+from engine.bindings import Configuration, Group, Source, Value
 from engine.dialects.base import TableName
 from engine.errors import CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
 from engine.function_modifiers.base import configured, functions_of, nodes_of
@@ -213,7 +213,8 @@ def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) 
     for node in added.values():
         for parameter, name, type_ in _edges(node):
             present = nodes.get(name)
-            optional = parameter in node.optional
+            # A default stands in for a whole parameter, not for one item of a group.
+            optional = parameter in node.optional and isinstance(node.bindings[parameter], Source)
             if present is None:
                 nodes[name] = Node.external_input(name, type_, optional=optional)
             elif present.kind is NodeKind.INPUT:

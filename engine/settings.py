@@ -40,6 +40,8 @@ SETTINGS_FILE = "engine.toml"
 DEFAULT_WAREHOUSE = "duckdb:///warehouse.duckdb"
 DEFAULT_METADATA = "sqlite:///.engine/metadata.db"
 DEFAULT_ENVIRONMENT = "default"
+ENABLE_POWER_USER_MODE = "hamilton.enable_power_user_mode"
+"""Key of a dataflow's configuration that lets `resolve` choose modifiers. Source: Apache Hamilton's `settings`."""
 
 _KINDS: Mapping[str, type] = {
     "project": str,

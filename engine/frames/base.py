@@ -54,6 +54,8 @@ class FrameLibrary(ABC):
     Attributes:
         frame_types: The types whose values are frames of this library, eager and lazy.
         column_type: The type of one column, or None.
+        expression_type: The type of one column of a lazy frame, where that is an expression that any frame with such a
+            column can compute; None where it is a lazy frame of its own.
         stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them,
             and a saver in the same database moves no row through Python.
         readers: By frame type, then by format name, the library's own reader.
@@ -62,6 +64,7 @@ class FrameLibrary(ABC):
 
     frame_types: ClassVar[tuple[type, ...]]
     column_type: ClassVar[type | None] = None
+    expression_type: ClassVar[type | None] = None
     stays_in_database: ClassVar[bool] = False
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
@@ -93,6 +96,14 @@ class FrameLibrary(ABC):
         Raises:
             KeyError: The frame has no such column.
         """
+
+    def expression(self, name: str) -> Any:
+        """Return the expression that stands for the column of this name in any lazy frame.
+
+        Raises:
+            NotImplementedError: The library has none: its `expression_type` is None.
+        """
+        raise NotImplementedError(name)
 
     @abstractmethod
     def column_names(self, frame: Any) -> Sequence[str]:

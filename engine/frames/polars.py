@@ -38,6 +38,7 @@ class Polars(FrameLibrary):
 
     frame_types: ClassVar[tuple[type, ...]] = (pl.DataFrame, pl.LazyFrame)
     column_type: ClassVar[type | None] = pl.Series
+    expression_type: ClassVar[type | None] = pl.Expr
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
         pl.DataFrame: {
             "avro": FileFunction(pl.read_avro, "source"),
@@ -119,6 +120,10 @@ class Polars(FrameLibrary):
         if name not in self.column_names(frame):
             raise KeyError(name)
         return frame.select(pl.col(name)) if isinstance(frame, pl.LazyFrame) else frame.get_column(name)
+
+    def expression(self, name: str) -> pl.Expr:
+        """Return ``pl.col(name)``."""
+        return pl.col(name)
 
     def column_names(self, frame: Any) -> Sequence[str]:
         """Return the names of the columns, without computing a lazy frame."""

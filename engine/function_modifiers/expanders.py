@@ -145,6 +145,36 @@ def parameterize_sources(**parameterization: Mapping[str, str]) -> Parameterize:
     )
 
 
+def parameterized_inputs(**parameterization: Mapping[str, str]) -> Parameterize:
+    """Do what `parameterize_sources` does, under its older name.
+
+    Args:
+        parameterization: By the name of a node, the name of the node that fills each parameter.
+    """
+    return parameterize_sources(**parameterization)
+
+
+def parametrized(parameter: str, assigned_output: Mapping[str | tuple[str, str], Any]) -> Parameterize:
+    """Do what `parameterize_values` does, under its older name.
+
+    Args:
+        parameter: The parameter to fill.
+        assigned_output: By the name of a node, or a tuple of its name and what it means, the literal.
+    """
+    return parameterize_values(parameter, assigned_output)
+
+
+def parametrized_input(parameter: str, variable_inputs: Mapping[str, tuple[str, str]]) -> Parameterize:
+    """Make several nodes of one function by filling one parameter from different nodes; `parameterize` is newer.
+
+    Args:
+        parameter: The parameter to fill.
+        variable_inputs: By the name of the node that fills it, a tuple of the name of the node made and what it means.
+    """
+    outputs = {name: {parameter: Source(given)} for given, (name, _) in variable_inputs.items()}
+    return Parameterize(outputs, dict(variable_inputs.values()))
+
+
 def parameterize_extract_columns(
     *extract_config: ParameterizedExtract, reassign_columns: bool = True
 ) -> ParameterizeExtractColumns:

@@ -38,7 +38,8 @@ def extract_column(frame: Any, column: str, node: str, fill_with: Any = None) ->
         )
     names = list(library.column_names(frame))
     if column in names:
-        return library.column(frame, column)
+        is_lazy = library.expression_type is not None and not hasattr(frame, "__len__")
+        return library.expression(column) if is_lazy else library.column(frame, column)
     if fill_with is not None:
         return _filled_column(library, frame, column, fill_with)
     raise _missing("@extract_columns", f"the frame of node {node!r}", "column", column, names)
@@ -315,7 +316,7 @@ def _part(whole: Node, name: str, type_: Any, function: Callable[..., Any], bind
 
 
 def _column_type(frame_type: Any) -> Any:
-    """Return the type of a column; a lazy frame, whose length nobody knows, gives a lazy frame of one column."""
+    """Return the type of a column; of a lazy frame, whose length nobody knows, it is an expression or lazy as well."""
     from engine.frames import library_of_type
 
     library = library_of_type(frame_type)
@@ -326,7 +327,7 @@ def _column_type(frame_type: Any) -> Any:
         type_ = next(member for member in get_args(type_) if member is not type(None))
     class_ = get_origin(type_) or type_
     if library.column_type is None or not hasattr(class_, "__len__"):
-        return type_
+        return library.expression_type or type_
     return None if issubclass(class_, library.column_type) else library.column_type
 
 

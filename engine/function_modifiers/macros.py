@@ -7,12 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from engine.function_modifiers.base import Creator
+from engine.function_modifiers.pipes import NotSameModuleError, SingleTargetError
 from engine.node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from engine.function_modifiers.base import Definition
+
+__all__ = ["Does", "NotSameModuleError", "Replacement", "SingleTargetError", "does"]
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def select() -> sa.Select[Any]:
     [
         (pandas_frame, pd.Series),
         (polars_frame, pl.Series),
-        (polars_lazy, pl.LazyFrame),
+        (polars_lazy, pl.Expr),
         (arrow_table, pa.ChunkedArray),
         (relation, duckdb.DuckDBPyRelation),
         (select, sa.Select),

@@ -1,0 +1,1 @@
+"""Integrations: one file per library that the engine meets; nothing else imports them."""
