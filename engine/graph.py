@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.bindings import Configuration, Group, Source, Value
+from engine.bindings import Group, Source, sources_of
 from engine.dialects.base import TableName
 from engine.errors import CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
 from engine.function_modifiers.base import configured, functions_of, nodes_of
@@ -29,7 +29,6 @@ from engine.io.nodes import adapter_of, loader_nodes, saver_nodes
 from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
-    from engine.bindings import Binding
     from engine.io.data_adapters import DataSource, Target
 
 Fits: TypeAlias = Callable[[Any, Any], bool]
@@ -232,26 +231,17 @@ def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) 
 
 
 def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
-    """Yield parameter, upstream name and wanted type of each edge whose type is the parameter's own."""
+    """Yield parameter, upstream name and wanted type of each edge."""
     for parameter, binding in node.bindings.items():
         wanted = node.parameter_types.get(parameter, Any)
-        if isinstance(binding, Group):
+        if type(binding) is Source:
+            yield parameter, binding.name, wanted
+        elif isinstance(binding, Group):
+            # The elements of a group are checked against the container's element type.
+            element = (getattr(wanted, "__args__", None) or (Any,))[-1]
             for item in binding.items:
-                # The elements of a group are checked against the container's element type.
-                arguments = getattr(wanted, "__args__", None)
-                element = arguments[-1] if arguments else Any
-                if not isinstance(item, Value | Configuration):
-                    for name in _names(item):
-                        yield parameter, name, element if not isinstance(item, Group) else Any
-        else:
-            for name in _names(binding):
-                yield parameter, name, wanted
-
-
-def _names(binding: Binding) -> Iterable[str]:
-    from engine.bindings import sources_of
-
-    return sources_of(binding)
+                for name in sources_of(item):
+                    yield parameter, name, Any if isinstance(item, Group) else element
 
 
 def _check_edges(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits) -> None:

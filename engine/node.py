@@ -8,6 +8,7 @@ fingerprinted from these fields alone.
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import types
 import typing
@@ -67,7 +68,9 @@ class Node:
     refined: bool = False
 
     @classmethod
-    def from_function(cls, function: Callable[..., Any], name: str | None = None) -> Self:
+    def from_function(
+        cls, function: Callable[..., Any], name: str | None = None, tags: Mapping[str, Any] | None = None
+    ) -> Self:
         """Make the node that a plain function stands for: its name, and one `Source` per parameter.
 
         Raises:
@@ -90,6 +93,7 @@ class Node:
             bindings={p: Source(p) for p in parameters},
             parameter_types={p: hints[p] for p in parameters},
             optional=optional,
+            tags=tags or {},
             doc=inspect.getdoc(function) or "" if function.__doc__ else "",
             origins=(function,),
         )
@@ -134,9 +138,10 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
     Raises:
         AnnotationError: An annotation names something that does not exist where the function is defined.
     """
-    given = getattr(function, "__annotations__", {})
-    if all(type(annotation) is type for annotation in given.values()):
-        return dict(given)  # classes mean themselves
+    space = getattr(function, "__globals__", {})
+    classes = {name: _named_class(given, space) for name, given in getattr(function, "__annotations__", {}).items()}
+    if None not in classes.values():
+        return classes
     try:
         return typing.get_type_hints(function, include_extras=True)
     except NameError as error:
@@ -144,6 +149,20 @@ def annotations_of(function: Callable[..., Any]) -> dict[str, Any]:
             f"an annotation of function {where_is(function)} cannot be resolved: {error}",
             hint="import the name at run time in the function's module, not only under TYPE_CHECKING",
         ) from error
+
+
+def _named_class(annotation: Any, space: dict[str, Any]) -> type | None:
+    """Return the class that an annotation is or names; None for anything that wants a closer look.
+
+    Most annotations are ``int`` or ``pd.DataFrame``: looking those up costs a fraction of evaluating them.
+    """
+    if isinstance(annotation, str):
+        first, *rest = annotation.split(".")
+        found = space.get(first, vars(builtins).get(first))
+        for name in rest:
+            found = getattr(found, name, None)
+        annotation = found
+    return annotation if type(annotation) is type else None
 
 
 def where_is(function: Any) -> str:

@@ -12,6 +12,7 @@ once; `refresh` goes on with independent outputs and reports.
 
 from __future__ import annotations
 
+import functools
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -81,12 +82,13 @@ class Runner:
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}
         self._discovered: dict[str, str] = {}
-        cones = [planner.cones.cone(output) for output in self.outputs]
-        self.schedule = Schedule(
-            self.graph,
-            [*((*cone.nodes, *cone.boundaries) for cone in cones), prepared.final_order],
-            keeps=(*request.final_vars, *self.values),
-        )
+
+    @functools.cached_property
+    def schedule(self) -> Schedule:
+        """The stages: the outputs in the planner's order, then the values that were asked for."""
+        cones = (self.planner.cones.cone(output) for output in self.outputs)
+        uses = [*((*cone.nodes, *cone.boundaries) for cone in cones), self.prepared.final_order]
+        return Schedule(self.graph, uses, keeps=(*self.request.final_vars, *self.values))
 
     # --- the run ------------------------------------------------------------------------------------------------------
     def run(self) -> RunResult:

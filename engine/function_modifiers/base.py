@@ -240,7 +240,7 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
     config = config or {}
     if not modifiers_of(function):
         _check_parameters(function)
-        return [replace(Node.from_function(function), tags={"module": function.__module__})]
+        return [Node.from_function(function, tags={"module": function.__module__})]
     modifiers = [m.modifier(function, config) if isinstance(m, Delayed) else m for m in modifiers_of(function)]
     resolvers = [m for m in modifiers if isinstance(m, Resolver)]
     name = _resolved_name(function, resolvers, config)
