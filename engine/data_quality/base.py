@@ -138,7 +138,8 @@ def judge(node: str, results: Iterable[tuple[str, DataValidationLevel, Any]]) ->
     """
     failures = []
     for name, importance, result in results:
-        if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
             raise DataQualityError(
                 f"the validator {name} of node {node!r} is asynchronous, which only the async driver waits for",
                 hint="use engine.async_driver, or a DataValidator whose validate() is no coroutine",

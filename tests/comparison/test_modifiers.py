@@ -23,7 +23,7 @@ KINDS = {
     "ValueError": ValueError,
 }
 UNCOMPARED = ("hamilton.config", "hamilton.data_", "module")
-"""Beginnings of tags that are not compared: some name our own classes, some Apache Hamilton leaves off behind a pipe."""
+"""Beginnings of tags that are not compared: they name our own classes, or Apache Hamilton drops them behind a pipe."""
 
 _numbers = itertools.count()
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from engine.ad_hoc_utils import create_temporary_module
 from engine.bindings import Binding, Group, Source, Value
+from engine.driver import Builder, Driver
 from engine.function_modifiers.base import nodes_of
 from engine.node import Node
 
@@ -48,8 +50,20 @@ def run() -> Callable[..., Any]:
         given = {
             parameter: fill(binding)
             for parameter, binding in node.bindings.items()
-            if not (isinstance(binding, Source) and parameter in node.optional and binding.name not in inputs)
+            if not (
+                isinstance(binding, Source) and parameter in node.optional and binding.name not in {*inputs, *nodes}
+            )
         }
         return node.function(**given)
 
     return compute
+
+
+@pytest.fixture
+def built() -> Callable[..., Driver]:
+    """Give a function that builds a driver of functions under a configuration."""
+
+    def build(*functions: Callable[..., Any], **config: Any) -> Driver:
+        return Builder().with_modules(create_temporary_module(*functions)).with_config(config).build()
+
+    return build

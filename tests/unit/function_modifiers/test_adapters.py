@@ -143,7 +143,7 @@ def test_save_to_leaves_the_node_alone(made: Callable[..., Any], run: Callable[.
     assert "owner" not in nodes["kept"].tags
     assert isinstance(run(nodes, "save.f", path=str(path)), dict)
     assert path.exists()
-    pd.testing.assert_frame_equal(run(nodes, "kept")["value"], f())
+    pd.testing.assert_frame_equal(run(nodes, "kept"), f())
 
 
 def test_several_savers_need_names_of_their_own(made: Callable[..., Any]) -> None:
@@ -293,4 +293,4 @@ def test_loaded_parameters_and_columns_together(made: Callable[..., Any], run: C
 
     nodes = made(f)
     assert list(nodes) == ["f.load_data.n", "f.select_data.n", "f.loader", "f", "a", "save.a", "b"]
-    assert run(nodes, "save.a")["value"].to_list() == [3]
+    assert run(nodes, "save.a").to_list() == [3]

@@ -21,6 +21,9 @@ from engine.function_modifiers import (
     parameterize_extract_columns,
     parameterize_sources,
     parameterize_values,
+    parameterized_inputs,
+    parametrized,
+    parametrized_input,
     source,
     value,
 )
@@ -177,3 +180,23 @@ def test_a_loader_can_be_parameterized(made: Callable[..., Any], run: Callable[.
     assert list(nodes) == ["a.loader", "a", "b.loader", "b"]
     assert run(nodes, "b", n=7) == 7
     assert run(nodes, "a.loader") == (1, {"x": 1})
+
+
+def test_older_names(made: Callable[..., Any], run: Callable[..., Any]) -> None:
+    """The older names of parameterize do what the newer ones do."""
+
+    @parameterized_inputs(o1={"a": "x"}, o2={"a": "y"})
+    def f(a: int) -> int:
+        return a
+
+    @parametrized("a", {("o3", "three"): 3, "o4": 4})
+    def g(a: int) -> int:
+        return a
+
+    @parametrized_input("a", {"x": ("o5", "five")})
+    def h(a: int) -> int:
+        return a
+
+    nodes = made(f, g, h)
+    assert [run(nodes, name, x=1, y=2) for name in ("o1", "o2", "o3", "o4", "o5")] == [1, 2, 3, 4, 1]
+    assert (nodes["o3"].doc, nodes["o5"].doc) == ("three", "five")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import pytest
 
 from engine.errors import ModifierError
-from engine.function_modifiers import extract_fields, tag, tag_outputs
+from engine.function_modifiers import cache, extract_columns, extract_fields, schema, tag, tag_outputs
 from engine.function_modifiers.base import Modifier, nodes_of
 
 if TYPE_CHECKING:
@@ -90,3 +91,54 @@ def test_reserved_words_can_be_used_on_purpose(made: Callable[..., Any]) -> None
         return 1
 
     assert made(f)["f"].tags["hamilton.x.y"] == "1"
+
+
+def test_cache_says_how_values_are_kept(made: Callable[..., Any]) -> None:
+    """Behavior and format are tags, of all nodes unless some are named; what is not said is no tag."""
+
+    @cache(behavior="ignore", format="parquet")
+    @extract_fields({"a": int})
+    def f() -> dict[str, int]:
+        return {"a": 1}
+
+    @cache(format="json", target_="b")
+    @extract_fields({"b": int})
+    def g() -> dict[str, int]:
+        return {"b": 1}
+
+    nodes = made(f, g)
+    said = {name: {k: v for k, v in n.tags.items() if k.startswith("cache.")} for name, n in nodes.items()}
+    both = {"cache.behavior": "ignore", "cache.format": "parquet"}
+    assert said == {"f": both, "a": both, "g": {}, "b": {"cache.format": "json"}}
+
+
+def test_schema_lists_the_columns_of_frames(made: Callable[..., Any]) -> None:
+    """Names and types are one tag of the frame."""
+
+    @schema.output(("a", "int"), ("b", str), target_="f")
+    @extract_columns("a")
+    def f() -> pd.DataFrame:
+        return pd.DataFrame()
+
+    nodes = made(f)
+    assert nodes["f"].tags["hamilton.internal.schema_output"] == "a=int,b=<class 'str'>"
+    assert "hamilton.internal.schema_output" not in nodes["a"].tags
+
+
+@pytest.mark.parametrize(
+    ("modifier", "fault"),
+    [
+        (cache(behavior="sometimes", format=3), "behavior='sometimes' is none of .*format=3"),  # type: ignore[arg-type]  # what is tested
+        (cache(target_="g"), "no node named 'g'"),
+        (schema.output("a"), r"write \('name', 'type'\)"),  # type: ignore[arg-type]  # what is tested
+        (schema.output(("a", "int")), "is no frame"),
+    ],
+)
+def test_what_cannot_be_said_is_refused(modifier: Any, fault: str, made: Callable[..., Any]) -> None:
+    """A word that means nothing, and a schema of what is no frame, are errors that name the function."""
+
+    def f() -> int:
+        return 1
+
+    with pytest.raises(ModifierError, match=rf"on function .*f \(.*{fault}"):
+        made(modifier(f))
