@@ -15,6 +15,7 @@ from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
 from engine.execution.request import Prepared, Request, Shape
 from engine.execution.runner import Runner
+from engine.execution.watch import Watch
 from engine.graph import FunctionGraph
 from engine.graph_types import HamiltonGraph, HamiltonNode
 from engine.io.materialization import LoadRequest, SaveRequest
@@ -67,15 +68,19 @@ class Driver:
             _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*adapters)
             if allow_module_overrides:
                 _builder.allow_module_overrides()
-            if LifecycleAdapterSet(adapters).result_builder is None:
+            if not LifecycleAdapterSet(*adapters).does_method("do_build_result"):
                 from engine.base import PandasDataFrameResult
 
                 _builder.with_adapters(PandasDataFrameResult())
         self._settings = _builder.copy()
         self.graph_modules = tuple(self._settings.modules)
-        self.hooks = LifecycleAdapterSet(self._settings.adapters)
+        self.hooks = LifecycleAdapterSet(*self._settings.adapters)
+        self.hooks.call_all_lifecycle_hooks_sync("pre_do_anything")
         graph = FunctionGraph.from_modules(
-            self.graph_modules, self._settings.config, allow_module_overrides=self._settings.allows_overrides
+            self.graph_modules,
+            self._settings.config,
+            allow_module_overrides=self._settings.allows_overrides,
+            fits=self.hooks.fits,
         )
         self.graph = graph.attach(self._settings.materializers)
         self._session = Session(self._settings.warehouse)
@@ -112,7 +117,7 @@ class Driver:
         result = self._run(self.graph, request)
         saved = {output.name: output.metadata for output in result.outputs}
         values = {name: saved[name] if name in saved else result.values[name] for name in names}
-        return self.hooks.result_builder.build_result(**values) if self.hooks.result_builder else values
+        return self._built(values)
 
     def materialize(
         self,
@@ -144,8 +149,7 @@ class Driver:
         saved = {output.name: dict(output.metadata or {"state": output.state}) for output in result.outputs}
         ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
         values = {name: saved[name] if name in saved else result.values[name] for name in names}
-        built = self.hooks.result_builder.build_result(**values) if self.hooks.result_builder and values else values
-        return {id_: saved[id_] for id_ in ids}, built
+        return {id_: saved[id_] for id_ in ids}, self._built(values) if values else values
 
     def refresh(
         self,
@@ -299,6 +303,7 @@ class Driver:
             outputs=tuple(savers),
             inputs=dict(inputs or {}),
             overrides=overrides,
+            accepts=self.hooks.fits_value,
             **options,
         )
 
@@ -357,16 +362,19 @@ class Driver:
             brings_upstream=True,
             stops_at_failure=False,
             mode="materialize",
+            accepts=self.hooks.fits_value,
         )
 
     def _run(self, graph: FunctionGraph, request: Request) -> RunResult:
         recorder = Recorder(self.store, self._settings.project, self._settings.environment)
-        with self._watched(graph, request, recorder.run_id) as watched, self._session:
+        with Watch(self.hooks, graph, request, recorder.run_id) as watched, self._session:
             prepared = self._prepared(graph, request)
             planner, records = self._planner(prepared, request)
             with recorder.run(request, graph):
                 result = Runner(request, prepared, planner, self._session, self.hooks, recorder, records).run()
             watched.results = dict(result.values)
+            if request.mode == "execute":
+                watched.results |= {output.name: output.metadata for output in result.outputs}
             self._session.stays_open = any(reads_on(value) for value in result.values.values())
         return result
 
@@ -420,11 +428,14 @@ class Driver:
 
     # --- hooks --------------------------------------------------------------------------------------------------------
     def _announce(self, graph: FunctionGraph) -> None:
-        for hook in self.hooks.construction:
-            hook.run_after_graph_construction(graph=HamiltonGraph.from_graph(graph), config=dict(graph.config))
+        self.hooks.validate(graph, self.graph_modules)
+        self.hooks.call_all_lifecycle_hooks_sync(
+            "post_graph_construct", graph=graph, modules=self.graph_modules, config=dict(graph.config)
+        )
 
-    def _watched(self, graph: FunctionGraph, request: Request, run_id: str) -> _Watch:
-        return _Watch(self.hooks, graph, request, run_id)
+    def _built(self, values: dict[str, Any]) -> Any:
+        build = self.hooks.method("do_build_result")
+        return build(outputs=values) if build else values
 
 
 def _as_list(adapter: Any) -> list[Any]:
@@ -432,40 +443,6 @@ def _as_list(adapter: Any) -> list[Any]:
     if adapter is None:
         return []
     return list(adapter) if isinstance(adapter, list | tuple) else [adapter]
-
-
-class _Watch:
-    """Tells the graph execution hooks of one run, whatever happens in it."""
-
-    def __init__(self, hooks: LifecycleAdapterSet, graph: FunctionGraph, request: Request, run_id: str) -> None:
-        self.results: dict[str, Any] | None = None
-        self._hooks, self._request, self._run_id = hooks.graph, request, run_id
-        self._graph, self._order = None, list[str]()
-        if self._hooks:
-            self._graph = HamiltonGraph.from_graph(graph)
-            self._order = graph.order([n for n in (*request.final_vars, *request.outputs) if n in graph.nodes])
-
-    def __enter__(self) -> Self:
-        for hook in self._hooks:
-            hook.run_before_graph_execution(
-                graph=self._graph,
-                final_vars=[*self._request.final_vars, *self._request.outputs],
-                inputs=dict(self._request.inputs),
-                overrides=dict(self._request.overrides),
-                execution_path=self._order,
-                run_id=self._run_id,
-            )
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        for hook in self._hooks:
-            hook.run_after_graph_execution(
-                graph=self._graph,
-                success=error is None,
-                error=error if isinstance(error, Exception) else None,
-                results=self.results,
-                run_id=self._run_id,
-            )
 
 
 class Builder:

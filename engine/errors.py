@@ -8,7 +8,8 @@ EngineError
 │   ├── DuplicateNodeError
 │   ├── EdgeTypeError
 │   ├── CycleError
-│   └── ConfigurationError
+│   ├── ConfigurationError
+│   └── ValidationError
 ├── RequestError (ValueError)
 │   ├── UnknownNodeError
 │   ├── InputError
@@ -105,6 +106,21 @@ class CycleError(DefinitionError):
 
 class ConfigurationError(DefinitionError):
     """Settings or configuration cannot be used: a bad value, an unknown key, a module that does not import."""
+
+
+class ValidationError(DefinitionError):
+    """A static validator among the adapters refuses the dataflow; all that is wrong is told together.
+
+    Attributes:
+        faults: One sentence per fault.
+    """
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("the dataflow is not valid:" + "".join(f"\n  - {fault}" for fault in self.faults))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults,), self.__dict__
 
 
 class RequestError(EngineError, ValueError):

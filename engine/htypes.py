@@ -6,6 +6,7 @@ such as a protocol that cannot be checked at run time, fits. No frame library is
 
 from __future__ import annotations
 
+import collections
 import collections.abc
 import itertools
 import re
@@ -18,6 +19,8 @@ if typing.TYPE_CHECKING:
 
 T_co = TypeVar("T_co", covariant=True)
 _UNSAID = {"builtins", "typing", "collections.abc"}
+_HOLDERS = (list, tuple, set, frozenset, collections.deque)
+_PAIR = 2
 
 
 class Parallelizable(collections.abc.Iterable[T_co], Protocol[T_co]):
@@ -208,6 +211,31 @@ def fits_value(value: Any, type_: Any) -> bool:
     kind = collections.abc.Iterable if origin in (Parallelizable, Collect) else origin
     is_sequence = origin is collections.abc.Sequence and bool(get_args(type_))
     return _is_instance(value, kind) and not (is_sequence and not _first_fits(value, item_type(type_)))
+
+
+def fits_deeply(value: Any, type_: Any) -> bool:
+    """Say whether a value and all that it holds fit an annotation; what can be read only once is not looked into.
+
+    >>> fits_deeply([1, "a"], list[int]), fits_deeply({"a": 1}, dict[str, int]), fits_deeply(None, int)
+    (False, True, False)
+    """
+    type_ = plain(type_)
+    if is_union(type_):
+        return any(fits_deeply(value, member) for member in get_args(type_))
+    if value is None:
+        return type_ in (Any, object, type(None))
+    return fits_value(value, type_) and _content_fits(value, _origin(type_), get_args(type_))
+
+
+def _content_fits(value: Any, origin: Any, arguments: tuple[Any, ...]) -> bool:
+    if not arguments or origin is Literal or not isinstance(value, collections.abc.Collection):
+        return True
+    if isinstance(value, collections.abc.Mapping):
+        pairs = value.items() if len(arguments) == _PAIR else ()
+        return all(fits_deeply(k, arguments[0]) and fits_deeply(v, arguments[1]) for k, v in pairs)
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return len(value) == len(arguments) and all(map(fits_deeply, value, arguments))
+    return not isinstance(value, _HOLDERS) or all(fits_deeply(item, arguments[0]) for item in value)
 
 
 def _first_fits(values: Iterable[Any], type_: Any) -> bool:

@@ -40,10 +40,11 @@ class NodeRunner:
     ) -> None:
         self.values = values
         self.started_at: datetime | None = None
-        self._hooks = hooks.node
+        self._before, self._after = hooks.of("pre_node_execute"), hooks.of("post_node_execute")
+        self._method = hooks.method("do_node_execute")
         self._recorder = recorder
         self._on_read = on_read
-        self._is_watched = bool(hooks.node) or recorder.is_recording
+        self._is_watched = bool(self._before or self._after or self._method) or recorder.is_recording
 
     def run(self, steps: Iterable[Step]) -> None:
         """Run steps in order, keeping their values as long as somebody needs them.
@@ -66,28 +67,32 @@ class NodeRunner:
 
     def _watched(self, step: Step, *, notes: bool) -> Any:
         node, arguments = step.node, scheduler.fill(step.node, self.values)
-        common: dict[str, Any] = {
-            "node_name": node.name,
-            "node_tags": dict(node.tags),
-            "node_kwargs": arguments,
-            "node_return_type": node.type,
-            "task_id": None,
-            "run_id": self._recorder.run_id,
-        }
-        for hook in self._hooks:
-            hook.run_before_node_execution(**common, node_input_types=dict(node.parameter_types))
+        run_id = self._recorder.run_id
+        for hook in self._before:
+            hook(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
         self.started_at = datetime.now(tz=UTC)
         value, error = None, None
         try:
-            value = step.function(**arguments)
+            if self._method is None:
+                value = step.function(**arguments)
+            else:
+                value = self._method(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
         except Exception as raised:
             scheduler.note(raised, node)
             error = raised
             raise
         finally:
-            for hook in self._hooks:
-                hook.run_after_node_execution(**common, result=value, error=error, success=error is None)
             self._note(node, value, error, notes=notes)
+            for hook in self._after:
+                hook(
+                    run_id=run_id,
+                    node_=node,
+                    kwargs=arguments,
+                    success=error is None,
+                    error=error,
+                    result=value,
+                    task_id=None,
+                )
         self.values[node.name] = value
         for name in step.releases:
             del self.values[name]

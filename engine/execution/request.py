@@ -11,7 +11,7 @@ from engine.htypes import fits_value
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from engine.execution.scheduler import Step
     from engine.graph import FunctionGraph
@@ -59,6 +59,7 @@ class Request:
         brings_upstream: Outputs that the asked-for ones read are brought up to date first.
         stops_at_failure: The first failure ends the run and is raised; else independent outputs go on.
         mode: What the record calls it: execute or materialize.
+        accepts: Says whether a value may be given for an input of a type.
     """
 
     final_vars: tuple[str, ...] = ()
@@ -69,6 +70,7 @@ class Request:
     brings_upstream: bool = False
     stops_at_failure: bool = True
     mode: str = "execute"
+    accepts: Callable[[Any, Any], bool] = fits_value
 
     @property
     def shape(self) -> Shape:
@@ -139,7 +141,7 @@ class Request:
         faults = []
         for name, value in self.inputs.items():
             node = graph.nodes.get(name)
-            if node is not None and value is not None and not fits_value(value, node.type):
+            if node is not None and value is not None and not self.accepts(value, node.type):
                 wanted = getattr(node.type, "__name__", str(node.type))
                 faults.append(f"input {name!r} is to be of type {wanted}, but is of type {type(value).__name__}")
         return faults

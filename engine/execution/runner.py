@@ -82,6 +82,7 @@ class Runner:
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}
         self._discovered: dict[str, str] = {}
+        self._surprises: dict[str, Reason] = {}
 
     @functools.cached_property
     def schedule(self) -> Schedule:
@@ -178,8 +179,8 @@ class Runner:
     def _build(self, stage: int, output: str) -> None:
         reasons = self._reasons(output)
         location = self.planner.location(output)
-        for hook in self.hooks.output:
-            hook.run_before_output(output=output, location=location, reasons=reasons, run_id=self.recorder.run_id)
+        for hook in self.hooks.of("run_before_output"):
+            hook(output=output, location=location, reasons=reasons, run_id=self.recorder.run_id)
         started = time.perf_counter()
         try:
             self._provide_boundaries(stage, output)
@@ -192,13 +193,14 @@ class Runner:
             if self.request.stops_at_failure:
                 raise
             return
-        self._finish(output, result(reasons, time.perf_counter() - started))
+        self._finish(output, result(self._reasons(output), time.perf_counter() - started))
 
     def _reasons(self, output: str) -> tuple[Reason, ...]:
-        verdict = self.planner.verdicts.get(output)
+        verdict, surprise = self.planner.verdicts.get(output), self._surprises.get(output)
+        noticed = (surprise,) if surprise is not None else ()
         if verdict is None:
-            return (Reason(code="forced", subject="rerun of all"),) if self.recorder.is_recording else ()
-        return verdict.reasons
+            return (Reason(code="forced", subject="rerun of all"), *noticed) if self.recorder.is_recording else ()
+        return (*verdict.reasons, *noticed)
 
     def _finish(self, output: str, result: OutputResult) -> None:
         import dataclasses
@@ -212,8 +214,8 @@ class Runner:
             self.recorder.node(
                 self.graph.nodes[output], state, error=result.error, reasons=result.reasons, rows=result.rows
             )
-        for hook in self.hooks.output:
-            hook.run_after_output(result=result, run_id=self.recorder.run_id)
+        for hook in self.hooks.of("run_after_output"):
+            hook(result=result, run_id=self.recorder.run_id)
 
     def _upstream_outputs(self, output: str) -> Iterable[str]:
         cone = self.planner.cones.cone(output)
@@ -250,6 +252,7 @@ class Runner:
         self.planner.settle(output, version.token if version else None)
         changed = version is None or version.changed
         if version is not None:
+            self._compare_with_record(output, version)
             self.recorder.commit(version)
         state, rows = "built" if changed else "unchanged", version.row_count if version else None
         self._record_output(output, intent, NodeRunState.SUCCESS if changed else NodeRunState.UNCHANGED, rows)
@@ -260,6 +263,14 @@ class Runner:
             )
 
         return result
+
+    def _compare_with_record(self, output: str, version: DatasetVersion) -> None:
+        """Notice that the same recipe has given other content than the last time: a free audit of reproducibility."""
+        record = self.records.get(output)
+        same_recipe = record is not None and record.recipe_version == version.recipe_version != ""
+        if record is not None and same_recipe and record.content_hash != version.content_hash and version.changed:
+            old, new = record.content_hash or "", version.content_hash or ""
+            self._surprises[output] = Reason(code="nondeterministic", subject=output, old=old[-10:], new=new[-10:])
 
     def _intent(self, output: str) -> Intent:
         if not self.recorder.is_recording:
@@ -273,6 +284,7 @@ class Runner:
             node_run_id=self.recorder.node_run_id(output),
             recipe_version=recipe.version,
             epoch=self.recorder.epoch,
+            once=self.request.rerun == "stale",
             record={
                 "node": output,
                 "project": self.recorder.project,
