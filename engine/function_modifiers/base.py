@@ -71,12 +71,13 @@ class Definition:
     Attributes:
         function: The user's function.
         config: The configuration that the graph is built with.
-        nodes: All nodes made of the function so far.
+        names: The names of all nodes made of the function so far; what a modifier makes of the node's neighbours is not
+            among them.
     """
 
     function: Callable[..., Any]
     config: Mapping[str, Any]
-    nodes: tuple[Node, ...] = ()
+    names: frozenset[str] = frozenset()
 
 
 class Modifier(ABC):
@@ -269,8 +270,7 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
         nodes = _each(transformer.transform, chosen, nodes, definition)
     for decorator in (m for m in modifiers if isinstance(m, Decorator)):
         chosen = _chosen(decorator, decorator.target, nodes, function)
-        context = replace(definition, nodes=tuple(nodes))
-        nodes = [decorator.decorate(node, context) if node.name in chosen else node for node in nodes]
+        nodes = [decorator.decorate(node, definition) if node.name in chosen else node for node in nodes]
     _check_names(nodes, function)
     return nodes
 
@@ -333,15 +333,14 @@ def configured(node: Node, config: Mapping[str, Any]) -> Node:
     return node if bindings == node.bindings else replace(node, bindings=bindings)
 
 
-def free_name(name: str, nodes: Iterable[Node]) -> str:
-    """Return the name, numbered from 1 on where nodes have it already.
+def free_name(name: str, *taken: Collection[str]) -> str:
+    """Return the name, numbered from 1 on where it is taken already.
 
-    >>> free_name("f.with_add", [Node.external_input("f.with_add", int), Node.external_input("f.with_add_1", int)])
+    >>> free_name("f.with_add", {"f.with_add"}, ["f.with_add_1"])
     'f.with_add_2'
     """
-    taken = {node.name for node in nodes}
-    numbered = (f"{name}_{number}" for number in itertools.count(1))
-    return name if name not in taken else next(candidate for candidate in numbered if candidate not in taken)
+    numbered = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(1)))
+    return next(candidate for candidate in numbered if not any(candidate in names for names in taken))
 
 
 def carried_on(node: Node, function: Callable[..., Any], type_: Any, parameter: str, upstream: str) -> Node:
@@ -427,13 +426,8 @@ def _each(
     act: Callable[[Node, Definition], list[Node]], chosen: Collection[str], nodes: list[Node], definition: Definition
 ) -> list[Node]:
     """Put what ``act`` makes of each chosen node in its place."""
-    result: list[Node] = []
-    for position, node in enumerate(nodes):
-        if node.name in chosen:
-            result += act(node, replace(definition, nodes=(*result, *nodes[position:])))
-        else:
-            result.append(node)
-    return result
+    context = replace(definition, names=frozenset(node.name for node in nodes))
+    return [made for node in nodes for made in (act(node, context) if node.name in chosen else [node])]
 
 
 def _final(nodes: Iterable[Node]) -> set[str]:

@@ -227,7 +227,7 @@ class PipeInput(Injector):
             namespace = node.name if self.namespace is ... else self.namespace
             if len(chains) > 1:
                 namespace = _joined(namespace, parameter)
-            chain = _chain(steps, bindings[parameter], namespace, (*definition.nodes, *made))
+            chain = _chain(steps, bindings[parameter], namespace, (definition.names, [n.name for n in made]))
             bindings[parameter] = Source(chain[-1].name)
             made += chain
         return [*made, replace(node, bindings=bindings, optional=node.optional.difference(chains))]
@@ -272,24 +272,25 @@ class PipeOutput(Transformer):
         raw: list[Node] = []
         start = node.bindings.get("value")
         if node.function is not hand_on or start is None:
-            raw = [replace(node, name=free_name(f"{node.name}.raw", definition.nodes), refined=True)]
+            raw = [replace(node, name=free_name(f"{node.name}.raw", definition.names), refined=True)]
             start = Source(raw[0].name)
         namespace = node.name if self.namespace is ... else self.namespace
         # Behind a node, the namespace is always the pipe's: Apache Hamilton passes over that of a step.
         steps = [replace(one, namespace=...) for one in steps]
-        chain = _chain(steps, start, namespace, (*definition.nodes, *raw))
+        chain = _chain(steps, start, namespace, (definition.names, [n.name for n in raw]))
         return [*raw, *chain, carried_on(node, hand_on, chain[-1].type, "value", chain[-1].name)]
 
     def _check_targets(self, definition: Definition) -> None:
-        names = {node.name for node in definition.nodes}
         for step in self.steps:
             for output in step.outputs or ():
-                if output not in names:
-                    near = did_you_mean(output, names)
+                if output not in definition.names:
+                    near = did_you_mean(output, definition.names)
                     raise self.error(
                         definition.function,
                         f"a step says on_output({output!r}), but the function makes no node of that name",
-                        hint=f"did you mean {near[0]!r}?" if near else f"it makes: {', '.join(sorted(names))}",
+                        hint=f"did you mean {near[0]!r}?"
+                        if near
+                        else f"it makes: {', '.join(sorted(definition.names))}",
                     )
 
 
@@ -391,7 +392,9 @@ def mutate(*target_functions: Application | Callable[..., Any], **mutating_funct
     return Mutate(tuple(applications), as_bindings(mutating_function_kwargs))
 
 
-def _chain(steps: Iterable[Step], value: Binding, namespace: str | None, present: Iterable[Node]) -> list[Node]:
+def _chain(
+    steps: Iterable[Step], value: Binding, namespace: str | None, taken: Iterable[Collection[str]]
+) -> list[Node]:
     """Return a node per step; each reads the one before it, the first reads ``value``.
 
     Names that nobody wrote down are numbered where they are taken; those written down are not.
@@ -400,7 +403,7 @@ def _chain(steps: Iterable[Step], value: Binding, namespace: str | None, present
     for one in steps:
         own = namespace if one.namespace is ... else one.namespace
         name = _joined(own, one.name if one.name is not None else f"with_{one.function.__name__.removeprefix('_')}")
-        node = one.node(name if one.name is not None else free_name(name, (*present, *chain)), value)
+        node = one.node(name if one.name is not None else free_name(name, *taken, [n.name for n in chain]), value)
         chain.append(node)
         value = Source(node.name)
     return chain

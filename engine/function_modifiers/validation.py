@@ -79,12 +79,12 @@ class _Check(Transformer):
             value = node.bindings[_VALUE]
             checked = node
         else:
-            raw = [replace(node, name=free_name(f"{node.name}_raw", definition.nodes), refined=True)]
+            raw = [replace(node, name=free_name(f"{node.name}_raw", definition.names), refined=True)]
             value = Source(raw[0].name)
             checked = carried_on(node, Checked(node.name, {}), node.type, _VALUE, raw[0].name)
         made: list[Node] = []
         for validator in validators:
-            name = free_name(f"{node.name}_{validator.name()}", (*definition.nodes, *made))
+            name = free_name(f"{node.name}_{validator.name()}", definition.names, [n.name for n in made])
             levels[name] = (validator.name(), validator.importance)
             made.append(
                 Node(

@@ -270,9 +270,8 @@ class Checked(Transformer):
 
     def transform(self, node: Node, definition: Definition) -> list[Node]:
         """Make raw, check and node; names already given are not given again."""
-        taken = {n.name for n in definition.nodes}
         raw = f"{node.name}_raw"
-        while raw in taken:
+        while raw in definition.names:
             raw += "_"
         check = Node(name=f"{raw}_check", type=bool, function=_holds, bindings={"x": Source(raw)}, refined=True)
         final = replace(node, function=_first, bindings={"data": Source(raw), "check": Source(check.name)})

@@ -355,3 +355,13 @@ def test_a_mutator_changes_its_own_module_only() -> None:
 
     with pytest.raises(NotSameModuleError, match="is in module"):
         mutate(inject)(f)
+
+
+def test_one_namespace_for_several_outputs_clashes(made: Made) -> None:
+    """The same step behind two outputs has two names, so a namespace that both share is an error."""
+
+    def f(n: int) -> dict[str, int]:
+        return {"a": n, "b": n}
+
+    with pytest.raises(DuplicateNodeError, match=r"'ns\.with_negate'"):
+        made(pipe_output(step(_negate), namespace="ns")(extract_fields({"a": int, "b": int})(f)))
