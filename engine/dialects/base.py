@@ -148,6 +148,7 @@ class Intent:
         epoch: Fencing number of the run: larger for later runs.
         record: Everything the metadata store needs to know beyond the ledger's own columns (JSON values only).
         adopt: Write over a table that the engine did not write.
+        once: Append nothing that the same recipe has appended before, whichever run did (`APPEND` only).
         skip_unchanged: Write nothing when the content equals the live version (`REPLACE` and `VIEW` only).
     """
 
@@ -159,6 +160,7 @@ class Intent:
     record: Mapping[str, Any] = field(default_factory=dict)
     adopt: bool = False
     skip_unchanged: bool = True
+    once: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,6 +111,7 @@ class _Save:
         head = self.ledger.heads([self.write.table])[self.write.table]
         before = self._look(self.write.table)
         self._guard(head, before)
+        self._append_once(head, before)
         if self.write.table.schema and self.dialect.traits.has_schemas:
             self.dialect.ensure_schema(self.connection, self.write.table.schema)
         if self.write.mode is WriteMode.VIEW:
@@ -137,6 +138,13 @@ class _Save:
                 location=str(table),
                 hint="rebuild it with mode replace, or let this output adopt it (adopt=True)",
             )
+
+    def _append_once(self, head: LedgerRow | None, before: PhysicalTable | None) -> None:
+        """Leave, when another run has appended this recipe's rows since this one was planned."""
+        if self.write.mode is not WriteMode.APPEND or not self.intent.once or head is None or before is None:
+            return
+        if self.ledger.of_recipe(self.write.table, self.intent.recipe_version) is not None:
+            raise _UnchangedError(head)
 
     def _table(self, head: LedgerRow | None, before: PhysicalTable | None) -> Commit:
         table, schema = self.write.table, self._schema()

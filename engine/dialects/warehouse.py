@@ -313,6 +313,11 @@ class Warehouse:
         with self._translated(self.url):
             return Ledger(self.dialect, self._connection()).heads(tables)
 
+    def commit_of_recipe(self, table: TableName, recipe_version: str) -> LedgerRow | None:
+        """Return the ledger's latest row of a table that was made by a recipe, however many came after it."""
+        with self._translated(self.url):
+            return Ledger(self.dialect, self._connection()).of_recipe(table, recipe_version)
+
     def commits(self, commit_ids: Iterable[str]) -> dict[str, LedgerRow]:
         """Return the ledger rows of those of these commits that landed, by one query."""
         with self._translated(self.url):

@@ -8,6 +8,7 @@ outside.
 from __future__ import annotations
 
 import functools
+import logging
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from engine.node import Node
     from engine.planning.fingerprint import CodeVersion, Fingerprinter
 
+_LOG = logging.getLogger("engine")
 _UNRECORDED_OPTIONS = {"adopt"}
 _LONGEST_SAID = 40
 
@@ -162,7 +164,9 @@ class Cones:
         """Return the code version of a node; None for an input."""
         if name not in self._code:
             function = self.graph.nodes[name].function
-            self._code[name] = None if function is None else self._fingerprinter.code_version(function)
+            code = self._code[name] = None if function is None else self._fingerprinter.code_version(function)
+            for warning in code.warnings if code else ():
+                _LOG.warning("node %r: %s", name, warning)
         return self._code[name]
 
     def recipe(self, output: str, token: Callable[[str], str], read: Callable[[str], Mapping[str, str]]) -> Recipe:

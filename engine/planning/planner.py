@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.dialects.base import WriteMode
 from engine.errors import LoadError
 from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
 from engine.io.files import file_token
@@ -220,7 +221,7 @@ class Planner:
         self.verdicts[output] = decide(
             Evidence(
                 recipe=recipe,
-                traces=self._traces(output, record),
+                traces=self._traces(output, record, recipe),
                 presence=presence,
                 location=self.location(output) or output,
                 detail=detail,
@@ -246,15 +247,21 @@ class Planner:
             )
         )
 
-    def _traces(self, output: str, record: OutputRecord | None) -> tuple[Trace, ...]:
-        head = self.head(output)
-        is_table = isinstance(self.cones.targets[output], TableTarget)
+    def _traces(self, output: str, record: OutputRecord | None, recipe: Recipe) -> tuple[Trace, ...]:
+        head, target = self.head(output), self.cones.targets[output]
+        is_table = isinstance(target, TableTarget)
         traces = []
         # The ledger has the last word on a table; where it has none, the record still says how the table was made.
         if record is not None and (not is_table or head is None or record.version_id == head.commit_id):
             traces.append(Trace(record.recipe_version, record.recipe))
         if head is not None and head.recipe_version and "recipe" in head.record:
             traces.append(Trace(head.recipe_version, head.record["recipe"]))
+        if isinstance(target, TableTarget) and target.write.mode is WriteMode.APPEND and recipe.is_comparable:
+            # What was appended stays: any recipe that was ever appended is there, not only the last one.
+            warehouse = self.session.warehouse(target.warehouse)
+            row = warehouse.commit_of_recipe(warehouse.name(str(target.write.table)), recipe.version)
+            if row is not None:
+                traces.append(Trace(row.recipe_version, row.record.get("recipe", {})))
         return tuple(traces)
 
     def _presence(self, output: str, record: OutputRecord | None) -> tuple[Presence, str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from engine.errors import EngineError
 from engine.io.materialization import from_, to
+from engine.io.tables import TableLoader
 from tests.fixtures.dataflows import reasons, run_sql, states
 
 if TYPE_CHECKING:
@@ -376,3 +378,54 @@ def test_what_reads_a_view_sees_the_rows_behind_it(with_source: Project) -> None
     run_sql(with_source.warehouse, "UPDATE orders SET amount = 50 WHERE id = 2")
     assert states(refresh()) == {"filtered_view": "unchanged", "summed_table": "built"}
     assert states(refresh()) == {"filtered_view": "fresh", "summed_table": "fresh"}
+
+
+APPENDED = """
+import polars as pl
+
+
+def day_rows(day: int) -> pl.DataFrame:
+    return pl.DataFrame({"day": [day]})
+"""
+
+
+def test_each_recipe_is_appended_once(project: Project) -> None:
+    """An append that was made before, however many came after it, is not made again; a full rerun makes it again."""
+    project.write("flow", APPENDED)
+    request = to.table(id="days_table", dependencies=["day_rows"], table="days", mode="append")
+
+    def refresh(day: int, rerun: str = "stale") -> dict[str, str]:
+        return states(project.driver(request).refresh(inputs={"day": day}, rerun=rerun))
+
+    assert [refresh(day)["days_table"] for day in (1, 2, 1, 2)] == ["built", "built", "fresh", "fresh"]
+    assert refresh(1, "all") == {"days_table": "built"}
+    rows, _ = TableLoader("days", warehouse=project.warehouse).load_data(pl.DataFrame)
+    assert sorted(rows["day"].to_list()) == [1, 1, 2]
+
+
+DRAWN = """
+import random
+
+import polars as pl
+
+
+def drawn() -> pl.DataFrame:
+    return pl.DataFrame({"id": [random.random()]})
+"""
+
+
+def test_another_result_of_the_same_recipe_is_noticed(project: Project, caplog: pytest.LogCaptureFixture) -> None:
+    """A node that gives something else although nothing it is made from changed is named for it, before and after."""
+    project.write("flow", DRAWN)
+    driver = project.driver(to.table(id="drawn_table", dependencies=["drawn"], table="drawn"))
+    driver.refresh()
+    assert "random.random" in caplog.text
+    assert states(driver.refresh()) == {"drawn_table": "fresh"}
+    again = driver.refresh(rerun="all")
+    assert states(again) == {"drawn_table": "built"}
+    assert any(reason.startswith("nondeterministic: drawn_table") for reason in reasons(again)["drawn_table"])
+
+
+def test_an_input_is_shown_as_it_was_and_is(built: Project) -> None:
+    """The reason for another input shows both values."""
+    assert "input: number 20 → 21" in reasons(rerun(built, {"number": 21}))["cleaned_table"]
