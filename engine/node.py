@@ -108,6 +108,31 @@ class Node:
             name=name, type=type_, function=None, kind=NodeKind.INPUT, optional=frozenset([name] if optional else [])
         )
 
+    # Apache Hamilton's names, for low-level hooks.
+    def __call__(self, **arguments: Any) -> Any:
+        """Call the node's function; an input has none."""
+        return self.function(**arguments)  # type: ignore[misc]  # as said
+
+    @property
+    def callable(self) -> Callable[..., Any] | None:
+        """The function."""
+        return self.function
+
+    @property
+    def documentation(self) -> str:
+        """What the node means."""
+        return self.doc
+
+    @property
+    def originating_functions(self) -> tuple[Callable[..., Any], ...] | None:
+        """The user's functions it was made from."""
+        return self.origins or None
+
+    @property
+    def user_defined(self) -> bool:
+        """Whether the caller gives its value."""
+        return self.kind is NodeKind.INPUT
+
     @property
     def upstream(self) -> Iterator[str]:
         """The names of the nodes this one reads, once per reading parameter, then of those it waits for."""
