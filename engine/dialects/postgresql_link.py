@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import adbc_driver_postgresql.dbapi as adbc
 
-from engine.dialects.secrets import masked_url, scrub, secrets_of
+from engine.dialects.postgresql_faults import cause, refusal
+from engine.dialects.secrets import masked_url
 from engine.errors import StorageError
 
 if TYPE_CHECKING:
@@ -59,40 +60,11 @@ def keywords_of(url: sa.URL) -> dict[str, Any]:
     return {**defaults, **{key: value for key, value in given.items() if value is not None}, **options}
 
 
-SAYS: list[tuple[str, str, str]] = [
-    # what libpq says, what it means, what to do
-    ("password authentication failed", "refuses the password of this user", "check user and password"),
-    (
-        "no password supplied",
-        "asks for a password",
-        "put the password into the URL: scheme://user:password@host/database",
-    ),
-    (
-        "does not exist",
-        "has no such database or user",
-        "check the database's name and the user's in the URL, or create it",
-    ),
-    ("Connection refused", "cannot be reached: nothing listens there", "start the server, or check host and port"),
-    (
-        "No such file or directory",
-        "cannot be reached: there is no such socket",
-        "start the server, or check host and port",
-    ),
-    ("resolve host", "cannot be reached: the host's name is unknown", "check the host's name"),
-    ("could not translate host name", "cannot be reached: the host's name is unknown", "check the host's name"),
-    ("timeout", "cannot be reached: it does not answer", "check host, port and firewall"),
-    ("too many", "has no connection left", "close other connections, or raise max_connections"),
-]
-
-
 def cannot_connect(error: psycopg.Error, url: sa.URL) -> StorageError:
     """Say whether server, password, database or user is at fault."""
-    text, location = scrub(str(error), secrets_of(url)), masked_url(url)
-    last = text.strip().rpartition("FATAL: ")[2].strip()
-    for words, meaning, hint in SAYS:
-        if words in text:
-            return StorageError(f"the server at {location} {meaning} ({last})", location=location, hint=hint)
-    return StorageError(f"the server at {location} cannot be used: {last}", location=location, hint="check the URL")
+    text, location = str(error), masked_url(url)
+    says, hint = refusal(text, url) or (f"cannot be used: {cause(text, url)}", "check the URL")
+    return StorageError(f"the server at {location} {says}", location=location, hint=hint)
 
 
 def lock_key(text: str) -> int:

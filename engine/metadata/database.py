@@ -22,7 +22,8 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from engine.dialects.secrets import masked_url, parse_url, scrub, secrets_of
+from engine.dialects.postgresql_faults import cause, refusal
+from engine.dialects.secrets import masked_url, parse_url
 from engine.errors import MetadataError
 from engine.metadata.schema import SCHEMA
 
@@ -106,7 +107,7 @@ class Database:
         if self._url.get_backend_name() == "sqlite":
             self.path = Path(self._url.database or "").absolute()
             self._url = self._url.set(database=str(self.path))
-        self.shown = masked_url(self._url)
+        self.shown = masked_url(self._url.set(drivername=self._url.get_backend_name()))
         self.dialect = self._url.get_backend_name()
         self.url = self._url.render_as_string(hide_password=False)
         self.read_only = read_only
@@ -194,34 +195,50 @@ class Database:
         return sa.create_engine(self._url, connect_args=_CONNECT, hide_parameters=True, **pool, **options)
 
     def _translated(self, error: Exception) -> MetadataError:
-        cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
-        text = " ".join(scrub(str(cause), secrets_of(self._url)).split())
-        for sign, what, hint in _SIGNS:
-            if re.search(sign, text):
-                return MetadataError(f"the metadata at {self.shown} {what}: {text}", hint=hint)
-        return MetadataError(f"the metadata at {self.shown} cannot be used: {type(cause).__name__}: {text}")
+        raised = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig is not None else error
+        is_of_file = isinstance(raised, OSError) and raised.filename
+        text = f"{raised.strerror}: {raised.filename}" if is_of_file else str(raised)  # type: ignore[attr-defined]
+        if self.dialect == "postgresql" and (found := refusal(text, self._url)):
+            says, hint = found
+            return MetadataError(f"the metadata server at {self.shown} {says}", hint=hint)
+        text = cause(text, self._url)
+        for sign, says, hint in _SIGNS:
+            if match := re.search(sign, text):
+                return MetadataError(f"the metadata at {self.shown} {match.expand(says)}", hint=hint)
+        return MetadataError(f"the metadata at {self.shown} cannot be used: {type(raised).__name__}: {text}")
 
 
 _SIGNS = (
     ("lock timeout", "is in use", "wait until the runs and upgrades in progress have ended"),
-    ("password authentication failed", "refuses the password", "check the password in the URL"),
-    ("no password supplied", "asks for a password", "put the password into the URL or into the PGPASSWORD variable"),
-    (r'(database|role) ".*" does not exist', "has no such database or user", "create it, or check the URL"),
-    ("Connection refused", "cannot be reached", "start the server, or check host and port in the URL"),
-    ("No such file or directory", "cannot be reached", "start the server, or check the path in the URL"),
-    ("failed to resolve|translate host name", "cannot be reached", "check the host in the URL"),
-    ("timeout", "does not answer in time", "check that the server is up and not overloaded"),
-    ("permission denied", "may not be used by this user", "grant the user CREATE on the database, or use another URL"),
-    ("Permission denied", "is in a folder that this user may not write to", "use another place for the metadata"),
+    (
+        "permission denied for (.+)",
+        r"may not be used by this user, who has no permission for \1",
+        "grant the user CREATE on the database, or use another URL",
+    ),
+    ("statement timeout", "does not answer in time", "check that the server is not overloaded"),
+    ("timed out", "is in use by too many threads of this process", "let one of them end first"),
+    (
+        "server closed the connection|terminating connection|connection is (?:lost|closed)",
+        "is gone: its server ended the connection",
+        "see that the server is up, and try again",
+    ),
+    (
+        "Permission denied: (.*)",
+        r"cannot be opened: this user may not write to \1",
+        "use another place for the metadata",
+    ),
+    (
+        "(?:Not a directory|File exists): (.*)",
+        r"cannot be opened: \1 is a part of the path and no folder",
+        "use another place for the metadata",
+    ),
     ("unable to open database file", "cannot be opened", "check that the folder exists and may be written to"),
     ("readonly database", "may not be written to", "make the file and its folder writable"),
     ("Read-only file system", "may not be written to", "use another place for the metadata"),
-    ("Not a directory", "cannot be opened", "a part of the path is a file; use another place for the metadata"),
-    ("File exists", "cannot be opened", "a part of the path is a file; use another place for the metadata"),
     ("file is not a database", "is not a metadata database", "check the URL: the file is something else"),
     ("malformed", "is damaged", "restore one of the backups that stand beside it"),
     ("database is locked", "is busy", "another process holds a long transaction on it; end it and try again"),
-    ("disk is full", "has no room", "free some space and try again"),
+    ("disk is full|No space left", "has no room", "free some space and try again"),
 )
 """What a driver's message contains (a regular expression) → what is wrong, and what to do."""
 

@@ -53,7 +53,8 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     """A path through a file cannot be opened, and the message says so."""
     (tmp_path / "file").touch()
-    assert "a part of the path is a file" in _fault(f"sqlite:///{tmp_path}/file/metadata.db")
+    fault = _fault(f"sqlite:///{tmp_path}/file/metadata.db")
+    assert f"{tmp_path}/file is a part of the path and no folder" in fault
 
 
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_an_absent_server_is_named_without_the_password() -> None:
 def test_an_absent_database_is_named(postgresql_server: str) -> None:
     """A database that is not there is an error that says so."""
     url = sa.make_url(postgresql_server).set(database="nowhere")
-    assert "has no such database or user" in _fault(url.render_as_string(hide_password=False))
+    assert "has no database 'nowhere'" in _fault(url.render_as_string(hide_password=False))
 
 
 def test_a_password_is_nowhere(tmp_path: Path, postgresql_server: str) -> None:
