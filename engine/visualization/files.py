@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,59 +17,76 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from engine.node import Node
+    from engine.visualization.shapes import StyleFunction
 
 BY_GRAPHVIZ = frozenset({".png", ".pdf", ".jpg", ".webp"})
 SUFFIXES = frozenset({".svg", ".dot", ".gv"}) | BY_GRAPHVIZ
-
-_ACCEPTED = {
-    "bypass_validation",
-    "custom_style_function",
-    "deduplicate_inputs",
-    "graphviz_kwargs",
-    "keep_dot",
-    "render_kwargs",
-    "show_schema",
-}
-"""Options of Apache Hamilton's drawings that change nothing here, so that its callers need not be changed."""
 
 
 def draw(
     nodes: Iterable[Node],
     *,
-    output_file_path: str | None = None,
+    output_file_path: str | Path | None = None,
+    render_kwargs: Mapping[str, Any] | None = None,
+    graphviz_kwargs: Mapping[str, Any] | None = None,
+    show_legend: bool = True,
     orient: str = "LR",
     hide_inputs: bool = False,
-    show_legend: bool = True,
+    deduplicate_inputs: bool = False,
+    show_schema: bool = True,
+    custom_style_function: StyleFunction | None = None,
+    keep_dot: bool = False,
     highlight: Collection[str] = (),
-    **accepted: Any,
+    **unknown: Any,
 ) -> Any:
     """Draw nodes, and write the drawing to a file if one is named.
 
     Args:
         nodes: What lies outside of them is not drawn.
         output_file_path: Its suffix says the format; without one it is an SVG.
+        render_kwargs: Arguments of ``graphviz.Digraph.render``; with them, Graphviz makes the file.
+        graphviz_kwargs: Arguments of ``graphviz.Digraph``, such as ``graph_attr``; with them, Graphviz makes the file.
+        show_legend: Explain the shapes.
         orient: ``LR``, ``TB``, ``RL`` or ``BT``, for Graphviz; an SVG of our own runs from left to right.
         hide_inputs: Leave external inputs out.
-        show_legend: Explain the shapes.
+        deduplicate_inputs: Accepted for Apache Hamilton's sake; each input is drawn once in any case.
+        show_schema: List the columns that ``@schema.output`` declares.
+        custom_style_function: Gives nodes another look: called with ``node`` and ``node_class``, it returns attributes
+            of Graphviz, another class or None, and a text for the legend or None.
+        keep_dot: Keep the DOT text beside the file.
         highlight: Names of nodes to draw with a thick line.
-        accepted: Other options of Apache Hamilton, which change nothing.
+        unknown: Refused.
 
     Returns:
         A ``graphviz.Digraph`` where that library is installed, else the text of an SVG.
 
     Raises:
         OptionError: An option, or the suffix, is unknown.
-        ExtensionError: The suffix needs Graphviz, which is not there.
+        ExtensionError: The suffix, or an option, needs Graphviz, which is not there.
     """
+    del deduplicate_inputs
+    for option in unknown:
+        raise OptionError.unknown(option, "a drawing", set(inspect.signature(draw).parameters) - {"nodes", "unknown"})
     by_name = {node.name: node for node in nodes}
-    for option in accepted.keys() - _ACCEPTED:
-        known = {"orient", "hide_inputs", "show_legend", "highlight", "output_file_path", *_ACCEPTED}
-        raise OptionError.unknown(option, "a drawing", known)
+    seen: dict[str, Any] = {
+        "hide_inputs": hide_inputs,
+        "show_legend": show_legend,
+        "show_schema": show_schema,
+        "highlight": highlight,
+        "style": custom_style_function,
+    }
+    for_graphviz = {**seen, "orient": orient, "graphviz_kwargs": graphviz_kwargs or {}}
     if output_file_path:
-        write(Path(output_file_path), by_name, hide_inputs=hide_inputs, show_legend=show_legend, highlight=highlight)
+        path = Path(output_file_path)
+        if render_kwargs or graphviz_kwargs:
+            path = _render_by_library(path, to_digraph(by_name, **for_graphviz), dict(render_kwargs or {}))
+        else:
+            path = write(path, by_name, **seen)
+        if keep_dot:
+            path.with_suffix(".gv").write_text(to_dot(by_name, **for_graphviz), encoding="utf-8")
     if importlib.util.find_spec("graphviz") is None:
-        return to_svg(by_name, hide_inputs=hide_inputs, show_legend=show_legend, highlight=highlight)
-    return to_digraph(by_name, orient=orient, hide_inputs=hide_inputs, show_legend=show_legend, highlight=highlight)
+        return to_svg(by_name, **seen)
+    return to_digraph(by_name, **for_graphviz)
 
 
 def write(path: Path, nodes: Mapping[str, Node], *, title: str = "dataflow", **options: Any) -> Path:
@@ -108,17 +126,37 @@ def write(path: Path, nodes: Mapping[str, Node], *, title: str = "dataflow", **o
 def _render(path: Path, text: str) -> None:
     program = shutil.which("dot")
     if program is None:
-        raise ExtensionError(
-            f"a {path.suffix} needs the program 'dot' of Graphviz, which is not there",
-            hint="install Graphviz (https://graphviz.org), or write an .svg, which needs nothing",
-        )
+        raise _no_graphviz(path)
     command = [program, f"-T{path.suffix.lower()[1:]}", "-o", str(path)]
     done = subprocess.run(  # noqa: S603 - a program found on the user's own path, without a shell
         command, input=text, capture_output=True, text=True, encoding="utf-8", check=False
     )
     if done.returncode:
-        raise SaveError(
-            f"Graphviz cannot write {path}: {done.stderr.strip()}",
-            location=str(path),
-            hint="write an .svg, which does not need it",
-        )
+        raise _not_rendered(path, done.stderr.strip())
+
+
+def _no_graphviz(path: Path) -> ExtensionError:
+    return ExtensionError(
+        f"a {path.suffix} needs the program 'dot' of Graphviz, which is not there",
+        hint="install Graphviz (https://graphviz.org), or write an .svg without its options, which needs nothing",
+    )
+
+
+def _not_rendered(path: Path, reason: str) -> SaveError:
+    return SaveError(
+        f"Graphviz cannot write {path}: {reason}", location=str(path), hint="write an .svg, which does not need it"
+    )
+
+
+def _render_by_library(path: Path, digraph: Any, options: dict[str, Any]) -> Path:
+    import graphviz
+
+    suffix = options.pop("format", None) or path.suffix.lower()[1:] or "svg"
+    path = path if path.suffix else path.with_suffix(f".{suffix}")
+    try:
+        digraph.render(outfile=path, **{"format": suffix, "cleanup": True, **options})
+    except graphviz.ExecutableNotFound as error:
+        raise _no_graphviz(path) from error
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise _not_rendered(path, str(error)) from error
+    return path

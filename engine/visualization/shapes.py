@@ -6,17 +6,23 @@ A loader's two nodes (what it loads, and the value taken out of that) are one th
 from __future__ import annotations
 
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import UnionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.bindings import Value
+from engine.function_modifiers.metadata import SCHEMA_TAG
+from engine.graph_types import HamiltonNode
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from engine.node import Node
+
+    StyleFunction: TypeAlias = Callable[..., tuple[Mapping[str, str], str | None, str | None]]
+    """Called with ``node`` (a `HamiltonNode`) and ``node_class`` (a kind of shape), gives attributes of Graphviz such
+    as ``fillcolor``, another kind or None, and what the legend says of it or None."""
 
 _PLACES = ("table", "path", "sql", "filepath_or_buffer", "file", "source", "url")
 """Options of loaders and savers that say where, the first one given counts."""
@@ -37,6 +43,9 @@ class Shape:
         kind: ``input``, ``function``, ``loader``, ``saver`` or ``check``.
         in_database: Whether a loader or saver works on a table rather than a file or anything else.
         doc: What the node means.
+        columns: The columns of a frame, where they are declared.
+        style: Attributes of Graphviz that the user gives it.
+        legend: What the legend says of that style.
     """
 
     name: str
@@ -45,6 +54,9 @@ class Shape:
     kind: str
     in_database: bool = False
     doc: str = ""
+    columns: tuple[str, ...] = ()
+    style: Mapping[str, str] = field(default_factory=dict)
+    legend: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,13 @@ class Edge:
     is_order: bool = False
 
 
-def shapes_of(nodes: Mapping[str, Node], *, hide_inputs: bool = False) -> tuple[list[Shape], list[Edge]]:
+def shapes_of(
+    nodes: Mapping[str, Node],
+    *,
+    hide_inputs: bool = False,
+    show_schema: bool = True,
+    style: StyleFunction | None = None,
+) -> tuple[list[Shape], list[Edge]]:
     """Return the shapes and edges of these nodes; what lies outside of them is not drawn."""
     folded = _folded(nodes)
     behind = {loader: value for value, loader in folded.items()}
@@ -66,7 +84,8 @@ def shapes_of(nodes: Mapping[str, Node], *, hide_inputs: bool = False) -> tuple[
         if node.name in behind or (hide_inputs and node.kind is NodeKind.INPUT):
             continue
         loader = nodes[folded[node.name]] if node.name in folded else None
-        shapes.append(_shape(node, loader))
+        shape = _shape(node, loader, show_schema=show_schema)
+        shapes.append(shape if style is None else _styled(shape, node, style))
         after = {*node.after, *(loader.after if loader else ())}
         for tail in [*node.upstream, *(loader.upstream if loader else ())]:
             seen = behind.get(tail, tail)
@@ -92,7 +111,7 @@ def _folded(nodes: Mapping[str, Node]) -> dict[str, str]:
     return folded
 
 
-def _shape(node: Node, loader: Node | None) -> Shape:
+def _shape(node: Node, loader: Node | None, *, show_schema: bool) -> Shape:
     outside = loader or (node if node.kind in {NodeKind.LOADER, NodeKind.SAVER} else None)
     kind = str(loader.kind if loader else node.kind)
     label = node.tags.get("display_name")
@@ -104,7 +123,20 @@ def _shape(node: Node, loader: Node | None) -> Shape:
         kind=kind,
         in_database=outside is not None and _sort(outside) in _IN_DATABASE,
         doc=node.doc,
+        columns=_columns(node) if show_schema else (),
     )
+
+
+def _columns(node: Node) -> tuple[str, ...]:
+    declared = node.tags.get(SCHEMA_TAG)
+    columns = declared.split(",") if isinstance(declared, str) and declared else []
+    return tuple(": ".join(column.split("=", 1)) for column in columns)
+
+
+def _styled(shape: Shape, node: Node, style: StyleFunction) -> Shape:
+    attributes, kind, legend = style(node=HamiltonNode.from_node(node), node_class=shape.kind)
+    kind = kind if kind in set(NodeKind) else shape.kind
+    return replace(shape, kind=str(kind), style=dict(attributes), legend=legend)
 
 
 def _label(name: str, loader: Node | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,16 @@ if TYPE_CHECKING:
 
     from engine.node import Node
     from engine.visualization.layout import Point
-    from engine.visualization.shapes import Edge, Shape
+    from engine.visualization.shapes import Edge, Shape, StyleFunction
 
 _LABEL_PX, _DETAIL_PX = 12.5, 10.5
 _LABEL_EM, _DETAIL_EM = 0.602, 0.56
 """Width of a letter: exact for the monospaced label, on the safe side for the detail."""
 _PADDING, _HEIGHT, _MARGIN, _LEGEND_HEIGHT = 13.0, 44.0, 28.0, 44.0
+_COLUMN_HEIGHT, _LEGEND_WIDTH = 13.0, 110.0
+_VARIABLES = {"fillcolor": "fill", "color": "stroke", "fontcolor": "ink"}
+"""Per attribute of Graphviz that counts here, the variable of the style sheet."""
+_COLOUR = re.compile(r"#[0-9A-Fa-f]{3,8}|[A-Za-z]+")
 _CURVE = 0.5
 """Where the control points of a curve stand between its ends; a half makes it leave and arrive level."""
 
@@ -54,7 +59,9 @@ def to_svg(
     *,
     hide_inputs: bool = False,
     show_legend: bool = True,
+    show_schema: bool = True,
     highlight: Collection[str] = (),
+    style: StyleFunction | None = None,
     title: str = "dataflow",
 ) -> str:
     """Draw nodes as SVG text, from left to right; it follows the viewer's light or dark colours.
@@ -63,14 +70,17 @@ def to_svg(
         nodes: By name; what lies outside of them is not drawn.
         hide_inputs: Leave external inputs out.
         show_legend: Explain the shapes.
+        show_schema: List declared columns.
         highlight: Names of nodes to draw with a thick line.
+        style: Gives nodes another look; ``fillcolor``, ``color`` and ``fontcolor`` count here.
         title: What the drawing is called, for those who cannot see it.
     """
-    shapes, edges = shapes_of(nodes, hide_inputs=hide_inputs)
-    sizes = {shape.name: (_width(shape), _HEIGHT) for shape in shapes}
+    shapes, edges = shapes_of(nodes, hide_inputs=hide_inputs, show_schema=show_schema, style=style)
+    sizes = {shape.name: (_width(shape), _HEIGHT + _COLUMN_HEIGHT * len(shape.columns)) for shape in shapes}
     layout = lay_out(sizes, [(edge.tail, edge.head) for edge in edges])
     kinds = [kind for kind in _KINDS if any(shape.kind == kind for shape in shapes)] if show_legend else []
-    width = max(layout.width, 110.0 * len(kinds)) + 2 * _MARGIN
+    own = {shape.legend for shape in shapes if shape.legend} if kinds else set()
+    width = max(layout.width, _LEGEND_WIDTH * (len(kinds) + len(own))) + 2 * _MARGIN
     height = layout.height + 2 * _MARGIN + (_LEGEND_HEIGHT if kinds else 0)
     parts = [
         (
@@ -83,7 +93,7 @@ def to_svg(
         *(_line(edge, layout.lines[edge.tail, edge.head]) for edge in edges),
         *(_box(shape, sizes[shape.name], layout.places[shape.name], shape.name in highlight) for shape in shapes),
         "</g>",
-        *_legend(kinds, height - _LEGEND_HEIGHT - _MARGIN / 2),
+        *_legend(kinds, shapes if show_legend else (), height - _LEGEND_HEIGHT - _MARGIN / 2),
         "</svg>\n",
     ]
     return "\n".join(parts)
@@ -91,7 +101,8 @@ def to_svg(
 
 def _width(shape: Shape) -> float:
     label = len(shape.label) * _LABEL_PX * _LABEL_EM
-    return max(label, len(shape.detail) * _DETAIL_PX * _DETAIL_EM, 40.0) + 2 * _PADDING
+    detail = max(map(len, (shape.detail, *shape.columns))) * _DETAIL_PX * _DETAIL_EM
+    return max(label, detail, 40.0) + 2 * _PADDING
 
 
 def _box(shape: Shape, size: tuple[float, float], place: Point, is_strong: bool) -> str:
@@ -99,12 +110,24 @@ def _box(shape: Shape, size: tuple[float, float], place: Point, is_strong: bool)
     words = f"{shape.name}: {shape.detail}" + (f"\n\n{shape.doc}" if shape.doc else "")
     down = 3.0 if shape.in_database else 0.0
     return (
-        f'<g class="{shape.kind}{" strong" if is_strong else ""}" data-node="{escape(shape.name)}" '
+        f'<g class="{shape.kind}{" strong" if is_strong else ""}"{_own_style(shape)} data-node="{escape(shape.name)}" '
         f'transform="translate({x:.1f} {middle - height / 2:.1f})"><title>{escape(words)}</title>'
         f"{_outline(shape, width, height)}"
         f'<text class="label" x="{_PADDING}" y="{18.5 + down}">{escape(shape.label)}</text>'
-        f'<text class="detail" x="{_PADDING}" y="{33.5 + down}">{escape(shape.detail)}</text></g>'
+        f'<text class="detail" x="{_PADDING}" y="{33.5 + down}">{escape(shape.detail)}</text>'
+        f"{''.join(_column(column, place, down) for place, column in enumerate(shape.columns, 1))}</g>"
     )
+
+
+def _column(text: str, place: int, down: float) -> str:
+    return f'<text class="detail" x="{_PADDING}" y="{33.5 + down + place * _COLUMN_HEIGHT}">{escape(text)}</text>'
+
+
+def _own_style(shape: Shape) -> str:
+    """Write what the user's style says of colours, in words an SVG understands."""
+    said = {variable: shape.style[name] for name, variable in _VARIABLES.items() if name in shape.style}
+    text = "".join(f"--{variable}:{colour};" for variable, colour in said.items() if _COLOUR.fullmatch(colour))
+    return f' style="{text}"' if text else ""
 
 
 def _outline(shape: Shape, width: float, height: float) -> str:
@@ -146,12 +169,15 @@ def _line(edge: Edge, points: Sequence[Point]) -> str:
     )
 
 
-def _legend(kinds: Sequence[str], y: float) -> Iterator[str]:
-    for place, kind in enumerate(kinds):
-        x = _MARGIN + 110.0 * place
+def _legend(kinds: Sequence[str], shapes: Sequence[Shape], y: float) -> Iterator[str]:
+    own = {shape.legend: shape for shape in shapes if shape.legend}
+    words = [(kind, _KINDS[kind], "") for kind in kinds]
+    words += [(shape.kind, text, _own_style(shape)) for text, shape in own.items()]
+    for place, (kind, text, style) in enumerate(words):
+        x = _MARGIN + _LEGEND_WIDTH * place
         radius = 7 if kind == "input" else 3
         yield (
-            f'<g class="{kind}" transform="translate({x:.0f} {y + 16:.0f})">'
+            f'<g class="{kind}"{style} transform="translate({x:.0f} {y + 16:.0f})">'
             f'<rect class="body" width="22" height="14" rx="{radius}"/>'
-            f'<text class="legend" x="30" y="11">{_KINDS[kind]}</text></g>'
+            f'<text class="legend" x="30" y="11">{escape(text)}</text></g>'
         )
