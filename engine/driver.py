@@ -7,17 +7,18 @@ dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.d
 from __future__ import annotations
 
 import copy
+import importlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import ConfigurationError, DuplicateNodeError, RequestError
 from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
-from engine.execution.request import Prepared, Request, Shape
+from engine.execution.request import Prepared, Request, Shape, names_of
 from engine.execution.runner import Runner
 from engine.execution.watch import Watch
 from engine.graph import FunctionGraph
-from engine.graph_types import HamiltonGraph, HamiltonNode
+from engine.inspection import Inspection
 from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.session import Session, reads_on
 from engine.lifecycle.base import LifecycleAdapterSet
@@ -42,7 +43,7 @@ _SHAPES_KEPT = 64
 """How many kinds of calls are kept ready to run; a program that makes more of them starts over."""
 
 
-class Driver:
+class Driver(Inspection):
     """Runs a dataflow: functions linked by their names.
 
     Make one with `Builder`. The positional form is Apache Hamilton's older one; its `execute` joins the values into a
@@ -111,13 +112,27 @@ class Driver:
             RequestError: The call cannot be served; nothing ran.
             Exception: What a node raised, unchanged.
         """
+        return self._built(self.raw_execute(final_vars, overrides, display_graph, inputs))
+
+    def raw_execute(
+        self,
+        final_vars: Sequence[Any],
+        overrides: Mapping[str, Any] | None = None,
+        display_graph: bool = False,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Compute nodes as `execute` does, and return their values by name, whatever result builder there is.
+
+        Raises:
+            RequestError: The call cannot be served; nothing ran.
+            Exception: What a node raised, unchanged.
+        """
         del display_graph
-        names = self._names(final_vars)
+        names = names_of(final_vars)
         request = self._request(self.graph, names, inputs, overrides)
         result = self._run(self.graph, request)
         saved = {output.name: output.metadata for output in result.outputs}
-        values = {name: saved[name] if name in saved else result.values[name] for name in names}
-        return self._built(values)
+        return {name: saved[name] if name in saved else result.values[name] for name in names}
 
     def materialize(
         self,
@@ -145,7 +160,7 @@ class Driver:
         """
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, rerun)
         result = self._run(graph, request)
-        names = self._names(additional_vars or ())
+        names = names_of(additional_vars or ())
         saved = {output.name: dict(output.metadata or {"state": output.state}) for output in result.outputs}
         ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
         values = {name: saved[name] if name in saved else result.values[name] for name in names}
@@ -188,26 +203,7 @@ class Driver:
             planner, _ = self._planner(prepared, request)
             return planner.plan()
 
-    # --- asking -------------------------------------------------------------------------------------------------------
-    def list_available_variables(self, *, tag_filter: Mapping[str, Any] | None = None) -> list[HamiltonNode]:
-        """Return all nodes, or those whose tags match.
-
-        Args:
-            tag_filter: Per tag, the value, a list of values of which one must be there, or None: the tag exists.
-
-        Raises:
-            RequestError: A list in the filter is empty.
-        """
-        return HamiltonGraph.from_graph(self.graph).filtered(tag_filter or {})
-
-    def what_is_upstream_of(self, *node_names: str) -> list[HamiltonNode]:
-        """Return these nodes and all they depend on, in the order of execution."""
-        return [HamiltonNode.from_node(self.graph.nodes[n]) for n in self.graph.order(node_names)]
-
-    def what_is_downstream_of(self, *node_names: str) -> list[HamiltonNode]:
-        """Return these nodes and all that depends on them."""
-        return [HamiltonNode.from_node(self.graph.nodes[n]) for n in self.graph.downstream_of(node_names)]
-
+    # --- checking -------------------------------------------------------------------------------------------------------
     def validate_execution(
         self,
         final_vars: Sequence[Any],
@@ -219,7 +215,7 @@ class Driver:
         Raises:
             RequestError: The call could not be served.
         """
-        self._request(self.graph, self._names(final_vars), inputs, overrides).prepare(self.graph)
+        self._request(self.graph, names_of(final_vars), inputs, overrides).prepare(self.graph)
 
     def validate_materialization(
         self,
@@ -237,36 +233,6 @@ class Driver:
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, "all")
         request.prepare(graph)
 
-    def visualize_materialization(
-        self,
-        *materializers: SaveRequest | LoadRequest,
-        output_file_path: str | None = None,
-        additional_vars: Sequence[Any] | None = None,
-        inputs: Mapping[str, Any] | None = None,
-        overrides: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Any:
-        """Draw what a materialization would run.
-
-        Args:
-            materializers: Requests to draw beside the static ones.
-            output_file_path: Where to write the drawing, ``.svg`` or ``.dot`` (others through Graphviz).
-            additional_vars: Nodes that are wanted too.
-            inputs: Only named, to be left out of the drawing's missing inputs.
-            overrides: Nodes that would not run.
-            options: Passed on to `engine.visualization`.
-
-        Returns:
-            A ``graphviz.Digraph`` where that library is installed, else the text of an SVG.
-        """
-        from engine import visualization
-
-        del inputs
-        graph = self.graph.attach(materializers)
-        wanted = [r.id for r in materializers if isinstance(r, SaveRequest)] + self._names(additional_vars or ())
-        names = graph.order(wanted, stop=lambda n: n in (overrides or {})) if wanted else list(graph.nodes)
-        return visualization.draw([graph.nodes[n] for n in names], output_file_path=output_file_path, **options)
-
     def close(self) -> None:
         """Let go of the warehouse and the metadata store; the next call opens them again.
 
@@ -282,12 +248,11 @@ class Driver:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # --- from a call to a run -----------------------------------------------------------------------------------------
-    def _names(self, wanted: Sequence[Any]) -> list[str]:
-        if isinstance(wanted, str):
-            raise RequestError(f"{wanted!r} is a text where a list of names is needed", hint=f"write [{wanted!r}]")
-        return list(dict.fromkeys(w if isinstance(w, str) else getattr(w, "name", None) or w.__name__ for w in wanted))
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A driver travels as what it was built from; where it arrives, it is built again.
+        return Builder.build, (self._settings,)
 
+    # --- from a call to a run -----------------------------------------------------------------------------------------
     def _request(
         self,
         graph: FunctionGraph,
@@ -319,7 +284,7 @@ class Driver:
         for request in materializers:
             if not isinstance(request, SaveRequest | LoadRequest):
                 raise RequestError(f"{request!r} is no materializer", hint="make one with to.…(…) or from_.…(…)")
-        names = self._names(additional_vars or ())
+        names = names_of(additional_vars or ())
         ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
         if twice := [id_ for id_ in ids if ids.count(id_) > 1]:
             raise DuplicateNodeError(f"two materializers have the id {twice[0]!r}", hint="give each an id of its own")
@@ -348,7 +313,7 @@ class Driver:
         overrides: Mapping[str, Any] | None,
         rerun: str,
     ) -> Request:
-        names = self.graph.savers() if outputs is None else self._names(outputs)
+        names = self.graph.savers() if outputs is None else names_of(outputs)
         if not names:
             raise RequestError(
                 "the dataflow has no outputs",
@@ -438,6 +403,17 @@ class Driver:
         return build(outputs=values) if build else values
 
 
+def _module(name: str) -> ModuleType:
+    """Import a module of a driver that was pickled."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the driver's module {name!r} does not import here: {error}",
+            hint="install it where the driver is sent, or make it there under the same name",
+        ) from error
+
+
 def _as_list(adapter: Any) -> list[Any]:
     """Return what the older constructor was given for its adapters as a list."""
     if adapter is None:
@@ -524,6 +500,12 @@ class Builder:
         twin.config, twin.modules = dict(self.config), list(self.modules)
         twin.materializers, twin.adapters = list(self.materializers), list(self.adapters)
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "modules": [module.__name__ for module in self.modules]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, modules=[_module(name) for name in state["modules"]])
 
     def build(self) -> Driver:
         """Make the driver; the builder can be used again.

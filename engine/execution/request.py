@@ -147,6 +147,20 @@ class Request:
         return faults
 
 
+def names_of(wanted: Sequence[Any]) -> list[str]:
+    """Return the names of nodes that are given by name, as views or as functions, each once.
+
+    >>> names_of(["total", "count", "total"])
+    ['total', 'count']
+
+    Raises:
+        RequestError: A text is given instead of a list.
+    """
+    if isinstance(wanted, str):
+        raise RequestError(f"{wanted!r} is a text where a list of names is needed", hint=f"write [{wanted!r}]")
+    return list(dict.fromkeys(w if isinstance(w, str) else getattr(w, "name", None) or w.__name__ for w in wanted))
+
+
 def _steps(
     graph: FunctionGraph, final_vars: Sequence[str], order: Sequence[str], at_hand: frozenset[str]
 ) -> list[Step]:
