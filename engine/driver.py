@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import ConfigurationError, DuplicateNodeError, RequestError
+from engine.execution.nodes import NodeRunner
 from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
 from engine.execution.request import Prepared, Request, Shape, names_of
@@ -29,7 +30,7 @@ from engine.planning.planner import Planner
 from engine.settings import metadata_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
     from engine.execution.results import RunResult
@@ -87,6 +88,7 @@ class Driver(Inspection):
         self._session = Session(self._settings.warehouse)
         self._store: MetadataStore | None = None
         self._shapes: dict[Shape, Prepared] = {}
+        self._make_nodes: Callable[..., NodeRunner] = NodeRunner
         self._announce(self.graph)
 
     # --- running ------------------------------------------------------------------------------------------------------
@@ -233,6 +235,10 @@ class Driver(Inspection):
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, "all")
         request.prepare(graph)
 
+    def use_nodes(self, make_nodes: Callable[..., NodeRunner]) -> None:
+        """Let something else run the nodes of later calls, such as an event loop."""
+        self._make_nodes = make_nodes
+
     def close(self) -> None:
         """Let go of the warehouse and the metadata store; the next call opens them again.
 
@@ -336,7 +342,9 @@ class Driver(Inspection):
             prepared = self._prepared(graph, request)
             planner, records = self._planner(prepared, request)
             with recorder.run(request, graph):
-                result = Runner(request, prepared, planner, self._session, self.hooks, recorder, records).run()
+                result = Runner(
+                    request, prepared, planner, self._session, self.hooks, recorder, records, self._make_nodes
+                ).run()
             watched.results = dict(result.values)
             if request.mode == "execute":
                 watched.results |= {output.name: output.metadata for output in result.outputs}

@@ -34,7 +34,7 @@ from engine.planning.recipe import PENDING, UNKNOWN
 from engine.planning.staleness import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engine.execution.recorder import Recorder
     from engine.execution.request import Prepared, Request
@@ -56,6 +56,7 @@ class Runner:
         hooks: Who watches.
         recorder: Who writes down.
         records: What the metadata knows of the outputs.
+        make_nodes: Makes what runs the nodes.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Runner:
         hooks: LifecycleAdapterSet,
         recorder: Recorder,
         records: dict[str, OutputRecord],
+        make_nodes: Callable[..., NodeRunner] = NodeRunner,
     ) -> None:
         self.request = request
         self.planner = planner
@@ -77,7 +79,7 @@ class Runner:
         self.recorder = recorder
         self.records = records
         self.values: dict[str, Any] = {**self.graph.config, **request.inputs, **request.overrides}
-        self.nodes = NodeRunner(self.values, hooks, recorder, self._note_read)
+        self.nodes = make_nodes(self.values, hooks, recorder, self._note_read)
         self.results: dict[str, OutputResult] = {}
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}

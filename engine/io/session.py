@@ -44,6 +44,7 @@ class Session:
         self.stays_open = False
         self._warehouses: dict[str, Warehouse] = {}
         self._guard = threading.Lock()
+        self._users = 0
 
     def warehouse(self, url: str | None = None) -> Warehouse:
         """Return the warehouse at ``url``, or the default one.
@@ -75,12 +76,17 @@ class Session:
             warehouse.close()
 
     def __enter__(self) -> Self:
+        with self._guard:
+            self._users += 1
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.stays_open:
+        with self._guard:
+            self._users -= 1
+            is_last = self._users == 0
+        if is_last and not self.stays_open:
             self.close()
 
 

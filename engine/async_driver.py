@@ -1,0 +1,148 @@
+"""AsyncDriver: the same plans and runs, with the functions of nodes as tasks of an event loop.
+
+    dr = await Builder().with_modules(my_module).build()
+    await dr.execute(["answer"], inputs={"question": "why?"})
+
+Plain and coroutine functions mix; nodes that do not read one another run at the same time. Everything that
+`engine.driver` can do can be awaited here, materializers included.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from engine import driver
+from engine.execution.async_nodes import AsyncNodeRunner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import ModuleType, TracebackType
+
+    from engine.execution.results import RunResult
+    from engine.io.materialization import LoadRequest, SaveRequest
+    from engine.planning.plan import Plan
+
+_CALLS_AT_ONCE = 256
+"""A call holds a thread while its nodes run on the loop; the thread does nothing but wait."""
+
+
+class AsyncDriver:
+    """Runs a dataflow on the event loop that calls it.
+
+    Args:
+        config: Decides which functions exist, and fills parameters of the same name.
+        modules: Modules of node functions, plain or coroutine.
+        result_builder: Joins the values that `execute` gives; a dictionary without one.
+        adapters: Hooks; their coroutine methods are awaited.
+        allow_module_overrides: A function of a later module replaces one of the same name.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *modules: ModuleType,
+        result_builder: Any = None,
+        adapters: Sequence[Any] = (),
+        allow_module_overrides: bool = False,
+        _builder: Builder | None = None,
+    ) -> None:
+        if _builder is None:
+            given = [*adapters, *([result_builder] if result_builder is not None else [])]
+            _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*given)
+            if allow_module_overrides:
+                _builder.allow_module_overrides()
+        self.driver = driver.Builder.build(_builder)
+        self._threads = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="engine-call")
+        # Warehouses serve one call at a time; calls that touch none do not wait.
+        self._turn = asyncio.Lock()
+
+    async def ainit(self) -> Self:
+        """Return the driver; there is nothing left to start."""
+        return self
+
+    async def execute(
+        self,
+        final_vars: Sequence[Any],
+        overrides: Mapping[str, Any] | None = None,
+        display_graph: bool = False,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Compute nodes and return their values; see `engine.driver.Driver.execute`."""
+        return await self._call(self.driver.execute, final_vars, overrides, display_graph, inputs)
+
+    async def materialize(
+        self,
+        *materializers: SaveRequest | LoadRequest,
+        additional_vars: Sequence[Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        rerun: str = "all",
+    ) -> tuple[dict[str, Any], Any]:
+        """Save nodes as tables and files; see `engine.driver.Driver.materialize`."""
+        work = functools.partial(
+            self.driver.materialize,
+            *materializers,
+            additional_vars=additional_vars,
+            overrides=overrides,
+            inputs=inputs,
+            rerun=rerun,
+        )
+        async with self._turn:
+            saved: tuple[dict[str, Any], Any] = await self._call(work)
+        return saved
+
+    async def refresh(
+        self,
+        outputs: Sequence[Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        rerun: str = "stale",
+    ) -> RunResult:
+        """Bring outputs up to date; see `engine.driver.Driver.refresh`."""
+        async with self._turn:
+            result: RunResult = await self._call(self.driver.refresh, outputs, inputs, overrides, rerun)
+        return result
+
+    async def plan(
+        self,
+        outputs: Sequence[Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Plan:
+        """Decide what `refresh` would do, and why; see `engine.driver.Driver.plan`."""
+        async with self._turn:
+            plan: Plan = await self._call(self.driver.plan, outputs, inputs, overrides)
+        return plan
+
+    async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        self.driver.use_nodes(functools.partial(AsyncNodeRunner, loop=loop))
+        return await loop.run_in_executor(self._threads, functools.partial(work, *arguments))
+
+    def close(self) -> None:
+        """Let go of the warehouse, the metadata store and the threads."""
+        self.driver.close()
+        self._threads.shutdown()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Builder(driver.Builder):
+    """Collects what an async driver is made of; `build` is awaited."""
+
+    async def build(self) -> AsyncDriver:  # type: ignore[override]  # awaited, as Apache Hamilton's users write it
+        """Make the driver.
+
+        Raises:
+            DefinitionError: The functions, or the requests, do not make a dataflow.
+        """
+        return AsyncDriver({}, _builder=self)
