@@ -205,7 +205,7 @@ class Driver(Inspection):
             planner, _ = self._planner(prepared, request)
             return planner.plan()
 
-    # --- checking -------------------------------------------------------------------------------------------------------
+    # --- checking -----------------------------------------------------------------------------------------------------
     def validate_execution(
         self,
         final_vars: Sequence[Any],
