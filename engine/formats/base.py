@@ -10,12 +10,13 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import pyarrow as pa
+
 from engine.errors import LoadError, SaveError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
-
-    import pyarrow as pa
 
 
 class Format(ABC):
@@ -72,3 +73,17 @@ class Format(ABC):
         """
         del batches, options
         raise SaveError(f"{path}: the format {self.name} does not hold frames", location=str(path))
+
+
+def choose_columns(schema: pa.Schema, columns: Sequence[str] | None, path: Path) -> pa.Schema:
+    """Return the schema of the wanted columns of a file, in the wanted order; of all without a wish.
+
+    Raises:
+        LoadError: The file lacks one.
+    """
+    for name in columns or ():
+        if name not in schema.names:
+            raise LoadError(
+                f"{path} has no column {name!r}", location=str(path), hint=f"it has: {', '.join(schema.names)}"
+            )
+    return schema if columns is None else pa.schema([schema.field(name) for name in columns])

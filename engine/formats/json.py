@@ -25,7 +25,7 @@ class JSON(Format):
     """JSON documents, and lines of JSON objects."""
 
     name: ClassVar[str] = "json"
-    suffixes: ClassVar[tuple[str, ...]] = (".json", ".jsonl", ".ndjson")
+    suffixes: ClassVar[tuple[str, ...]] = (".json",)
     value_types: ClassVar[tuple[type, ...]] = (dict, list)
 
     def read(  # type: ignore[override]  # it names its options
@@ -78,6 +78,31 @@ class JSON(Format):
         Raises:
             LoadError: The file is neither.
         """
+        return NDJSON().read_arrow(path)
+
+    def write_arrow(  # type: ignore[override]  # as read
+        self, batches: pa.RecordBatchReader, path: Path
+    ) -> None:
+        """Write one object per line, as `NDJSON` does.
+
+        Raises:
+            SaveError: A column holds what JSON does not, such as bytes or NaN.
+        """
+        NDJSON().write_arrow(batches, path)
+
+
+class NDJSON(Format):
+    """Rows as lines of JSON objects."""
+
+    name: ClassVar[str] = "ndjson"
+    suffixes: ClassVar[tuple[str, ...]] = (".ndjson", ".jsonl")
+
+    def read_arrow(self, path: Path) -> pa.RecordBatchReader:  # type: ignore[override]  # it names its options: none
+        """Read one object per line, or one list of objects; types are found from all rows.
+
+        Raises:
+            LoadError: The file is neither.
+        """
         try:
             with path.open("rb") as file:
                 opening = file.read(64).lstrip()[:1]
@@ -87,7 +112,7 @@ class JSON(Format):
         except (pa.ArrowException, ValueError, AttributeError, OSError) as error:
             raise LoadError(f"{path} cannot be read as rows of JSON: {error}", location=str(path)) from error
 
-    def write_arrow(  # type: ignore[override]  # as read
+    def write_arrow(  # type: ignore[override]  # it names its options: none
         self, batches: pa.RecordBatchReader, path: Path
     ) -> None:
         """Write one object per line; dates, times and decimals become text.

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from engine.errors import LoadError, SaveError
-from engine.formats.base import Format
+from engine.formats.base import Format, choose_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,13 +39,7 @@ class Parquet(Format):
                 schema = file.schema_arrow
         except (pa.ArrowException, OSError) as error:
             raise LoadError(f"{path} cannot be read as parquet: {error}", location=str(path)) from error
-        for name in columns or ():
-            if name not in schema.names:
-                raise LoadError(
-                    f"{path} has no column {name!r}", location=str(path), hint=f"it has: {', '.join(schema.names)}"
-                )
-        if columns is not None:
-            schema = pa.schema([schema.field(name) for name in columns])
+        schema = choose_columns(schema, columns, path)
 
         def batches() -> Iterator[pa.RecordBatch]:
             with pyarrow.parquet.ParquetFile(path) as file:

@@ -12,6 +12,7 @@ the library cannot hold exactly is refused, with the column's name.
 
 from __future__ import annotations
 
+import inspect
 import types
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 122_880
 """Rows per record batch. Source: DuckDB's row group; batches of another size are written twice there."""
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 PATH_NAMES = ("path", "file", "source", "filepath_or_buffer", "path_or_buf", "path_or_buffer")
 """The names under which Apache Hamilton's adapters take the path of a file, whatever the library calls it."""
 
@@ -39,13 +41,51 @@ class FileFunction:
             the path and options.
         path: The name of the function's parameter that takes the path.
         aliases: Other names under which ``from_`` and ``to`` take the path, as Apache Hamilton's users write it.
-        defaults: Options passed unless the user gives them.
+        defaults: Options passed unless the user gives them; given as None, the library's own default holds.
+        renamed: Options' former names, still taken.
+        further: Where the function takes any option, the one that those it does not name go to.
+        like: The name of the reader's parameter that takes the type asked for.
+        suffixes: The suffixes of compression that the function knows itself.
+        stays_open: What the reader gives still reads the file.
     """
 
     function: Callable[..., Any]
     path: str
     aliases: tuple[str, ...] = PATH_NAMES
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    further: Callable[..., Any] | None = None
+    like: str | None = None
+    suffixes: frozenset[str] = frozenset()
+    stays_open: bool = False
+
+    def options(self, *, writes: bool) -> tuple[set[str], bool]:
+        """Return the options beside the path, and whether others are taken as well."""
+        parameters = list(inspect.signature(self.function).parameters.values())[1 if writes else 0 :]
+        is_open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        if self.further is not None and is_open:
+            parameters += list(inspect.signature(self.further).parameters.values())[2 if writes else 1 :]
+            is_open = False
+        named = {p.name for p in parameters if p.kind in _NAMED and not p.name.startswith("_")}
+        return named - {self.path, self.like} | {old for old, new in self.renamed.items() if new in named}, is_open
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionFunction:
+    """A library's own function that reads or writes over an open database connection.
+
+    Attributes:
+        function: For a reader, called with the query, the connection and options, gives a frame. For a writer, called
+            with the frame, the table's name, the connection and options.
+        text: The name of the function's parameter that takes the query or the table's name.
+        connection: The name of the function's parameter that takes the connection.
+        if_exists: The name of a writer's parameter that says what to do with a table that exists.
+    """
+
+    function: Callable[..., Any]
+    text: str
+    connection: str
+    if_exists: str | None = None
 
 
 class FrameLibrary(ABC):
@@ -60,6 +100,8 @@ class FrameLibrary(ABC):
             and a saver in the same database moves no row through Python.
         readers: By frame type, then by format name, the library's own reader.
         writers: By frame type, then by format name, the library's own writer.
+        connection_reader: What reads a query over an open connection, or None.
+        connection_writer: What writes a table over an open connection, or None.
     """
 
     frame_types: ClassVar[tuple[type, ...]]
@@ -68,6 +110,8 @@ class FrameLibrary(ABC):
     stays_in_database: ClassVar[bool] = False
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
+    connection_reader: ClassVar[ConnectionFunction | None] = None
+    connection_writer: ClassVar[ConnectionFunction | None] = None
 
     @abstractmethod
     def to_arrow(self, frame: Any) -> pa.RecordBatchReader:
@@ -113,6 +157,14 @@ class FrameLibrary(ABC):
         """Return the types of the columns in the library's own words, without computing a lazy frame, or None."""
         del frame
         return None
+
+    def to_rows(self, frame: Any) -> Any:
+        """Return the frame as it is written to a table; a library's own options of this are keyword arguments."""
+        return frame
+
+    def from_rows(self, frame: Any) -> Any:
+        """Return a frame as it was read from a table; a library's own options of this are keyword arguments."""
+        return frame
 
     def is_open(self, frame: Any) -> bool:
         """Say whether what the frame was read from must stay open for it to be read."""

@@ -21,6 +21,7 @@ of value. Frames made here may be changed in place.
 
 from __future__ import annotations
 
+import collections.abc
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -29,11 +30,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import LoadError, SaveError
-from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, check_names
+from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, check_names
 from engine.frames.objects import check_objects, first_bad_row
+from engine.frames.pandas_files import READERS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from engine.frames.base import FileFunction
 
 _TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
 _NULLABLE = {
@@ -59,40 +63,12 @@ class Pandas(FrameLibrary):
 
     frame_types: ClassVar[tuple[type, ...]] = (pd.DataFrame,)
     column_type: ClassVar[type | None] = pd.Series
-    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
-        pd.DataFrame: {
-            "csv": FileFunction(pd.read_csv, "filepath_or_buffer"),
-            "excel": FileFunction(pd.read_excel, "io"),
-            "feather": FileFunction(pd.read_feather, "path"),
-            "fwf": FileFunction(pd.read_fwf, "filepath_or_buffer"),
-            "json": FileFunction(pd.read_json, "path_or_buf"),
-            "orc": FileFunction(pd.read_orc, "path"),
-            "parquet": FileFunction(pd.read_parquet, "path"),
-            "pickle": FileFunction(pd.read_pickle, "filepath_or_buffer"),
-            "spss": FileFunction(pd.read_spss, "path"),
-            "stata": FileFunction(pd.read_stata, "filepath_or_buffer"),
-            "xml": FileFunction(pd.read_xml, "path_or_buffer"),
-        }
-    }
-    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
-        pd.DataFrame: {
-            "csv": FileFunction(pd.DataFrame.to_csv, "path_or_buf"),
-            "excel": FileFunction(pd.DataFrame.to_excel, "excel_writer"),
-            "feather": FileFunction(pd.DataFrame.to_feather, "path"),
-            "html": FileFunction(pd.DataFrame.to_html, "buf"),
-            "json": FileFunction(pd.DataFrame.to_json, "path_or_buf"),
-            "orc": FileFunction(pd.DataFrame.to_orc, "path"),
-            "parquet": FileFunction(pd.DataFrame.to_parquet, "path"),
-            "pickle": FileFunction(pd.DataFrame.to_pickle, "path"),
-            "stata": FileFunction(pd.DataFrame.to_stata, "path"),
-            "xml": FileFunction(pd.DataFrame.to_xml, "path_or_buffer"),
-        },
-        pd.Series: {
-            "csv": FileFunction(pd.Series.to_csv, "path_or_buf"),
-            "json": FileFunction(pd.Series.to_json, "path_or_buf"),
-            "pickle": FileFunction(pd.Series.to_pickle, "path"),
-        },
-    }
+    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = READERS
+    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = WRITERS
+    connection_reader: ClassVar[ConnectionFunction | None] = ConnectionFunction(pd.read_sql, "sql", "con")
+    connection_writer: ClassVar[ConnectionFunction | None] = ConnectionFunction(
+        pd.DataFrame.to_sql, "name", "con", "if_exists"
+    )
 
     def to_arrow(self, frame: Any) -> pa.RecordBatchReader:
         """Return the frame as a stream of record batches, values unchanged.
@@ -130,6 +106,38 @@ class Pandas(FrameLibrary):
     def column_types(self, frame: Any) -> Sequence[str]:
         """Return the types of the columns as pandas spells them."""
         return [str(dtype) for dtype in (frame.to_frame() if isinstance(frame, pd.Series) else frame).dtypes]
+
+    def to_rows(self, frame: Any, *, index: bool = True, index_label: str | Sequence[str] | None = None) -> Any:
+        """Return the frame with its index as columns, as ``DataFrame.to_sql`` writes it.
+
+        Args:
+            frame: The frame.
+            index: Whether the index becomes columns.
+            index_label: The names of these columns; otherwise the index's own, or ``index``.
+        """
+        frame = frame.to_frame() if isinstance(frame, pd.Series) else frame
+        if not index:
+            return frame.reset_index(drop=True)
+        return frame.reset_index(names=[index_label] if isinstance(index_label, str) else index_label)
+
+    def from_rows(
+        self,
+        frame: Any,
+        *,
+        index_col: str | Sequence[str] | None = None,
+        parse_dates: Sequence[str] | Mapping[str, str] | None = None,
+    ) -> Any:
+        """Return the frame as ``pandas.read_sql`` gives it.
+
+        Args:
+            frame: The frame.
+            index_col: The columns that become the index.
+            parse_dates: Columns that hold dates as text, perhaps with their formats.
+        """
+        for name in parse_dates or ():
+            form = parse_dates[name] if isinstance(parse_dates, collections.abc.Mapping) else None
+            frame[name] = pd.to_datetime(frame[name], format=form)
+        return frame if index_col is None else frame.set_index(index_col)
 
 
 def _check_index(frame: pd.DataFrame) -> None:

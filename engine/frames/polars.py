@@ -7,17 +7,21 @@ made here stands on rows in memory: a stream can be read only once, and a lazy f
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 import pyarrow as pa
 
 from engine.errors import LoadError, SaveError
-from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, bare, check_names
+from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, bare, check_names
 from engine.frames.nested import plain, rewrite
+from engine.frames.polars_files import READERS, WRITERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from engine.frames.base import FileFunction
 
 _LAYOUT = pl.CompatLevel.oldest()
 """Texts as Arrow's ``large_string``: not every reader of a stream knows views."""
@@ -25,12 +29,9 @@ _DIGITS = 38
 """The widest decimal of polars."""
 
 
-def _read_lazily(file: Any, **options: Any) -> pl.LazyFrame:
-    return pl.read_json(file, **options).lazy()
-
-
-def _write_lazily(frame: pl.LazyFrame, file: Any) -> None:
-    frame.collect().write_json(file)
+@functools.wraps(pl.DataFrame.write_database)
+def _write_database(frame: pl.DataFrame | pl.LazyFrame, *arguments: Any, **options: Any) -> None:
+    frame.lazy().collect().write_database(*arguments, **options)
 
 
 class Polars(FrameLibrary):
@@ -39,42 +40,12 @@ class Polars(FrameLibrary):
     frame_types: ClassVar[tuple[type, ...]] = (pl.DataFrame, pl.LazyFrame)
     column_type: ClassVar[type | None] = pl.Series
     expression_type: ClassVar[type | None] = pl.Expr
-    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
-        pl.DataFrame: {
-            "avro": FileFunction(pl.read_avro, "source"),
-            "csv": FileFunction(pl.read_csv, "source"),
-            "feather": FileFunction(pl.read_ipc, "source"),
-            "json": FileFunction(pl.read_json, "source"),
-            "ndjson": FileFunction(pl.read_ndjson, "source"),
-            "parquet": FileFunction(pl.read_parquet, "source"),
-            "spreadsheet": FileFunction(pl.read_excel, "source"),
-        },
-        pl.LazyFrame: {
-            "csv": FileFunction(pl.scan_csv, "source"),
-            "feather": FileFunction(pl.scan_ipc, "source"),
-            "json": FileFunction(_read_lazily, "file"),
-            "ndjson": FileFunction(pl.scan_ndjson, "source"),
-            "parquet": FileFunction(pl.scan_parquet, "source"),
-        },
-    }
-    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {
-        pl.DataFrame: {
-            "avro": FileFunction(pl.DataFrame.write_avro, "file"),
-            "csv": FileFunction(pl.DataFrame.write_csv, "file"),
-            "feather": FileFunction(pl.DataFrame.write_ipc, "file"),
-            "json": FileFunction(pl.DataFrame.write_json, "file"),
-            "ndjson": FileFunction(pl.DataFrame.write_ndjson, "file"),
-            "parquet": FileFunction(pl.DataFrame.write_parquet, "file"),
-            "spreadsheet": FileFunction(pl.DataFrame.write_excel, "workbook"),
-        },
-        pl.LazyFrame: {
-            "csv": FileFunction(pl.LazyFrame.sink_csv, "path"),
-            "feather": FileFunction(pl.LazyFrame.sink_ipc, "path"),
-            "json": FileFunction(_write_lazily, "file"),
-            "ndjson": FileFunction(pl.LazyFrame.sink_ndjson, "path"),
-            "parquet": FileFunction(pl.LazyFrame.sink_parquet, "path"),
-        },
-    }
+    readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = READERS
+    writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = WRITERS
+    connection_reader: ClassVar[ConnectionFunction | None] = ConnectionFunction(pl.read_database, "query", "connection")
+    connection_writer: ClassVar[ConnectionFunction | None] = ConnectionFunction(
+        _write_database, "table_name", "connection", "if_table_exists"
+    )
 
     def to_arrow(self, frame: Any) -> pa.RecordBatchReader:
         """Return the frame as a stream of record batches; a lazy frame is computed as they are taken.

@@ -12,6 +12,7 @@ import glob
 import inspect
 import os
 import secrets
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,12 +21,15 @@ import xxhash
 
 from engine.errors import EngineError, LoadError, OptionError, SaveError
 from engine.formats import FORMATS
+from engine.formats.compression import compress, compression_of, decompressed, inner_name
 from engine.frames import library_of_type
+from engine.frames.base import bare
 from engine.io.data_adapters import DataLoader, DataSaver, FileSource, FileTarget
 from engine.io.utils import get_dataframe_metadata, get_file_metadata
+from engine.objects import file_function
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from engine.frames.base import FileFunction, FrameLibrary
 
@@ -54,16 +58,20 @@ class Route:
             return (PATH,)
         return tuple(dict.fromkeys((PATH, self.function.path, *self.function.aliases)))
 
+    @property
+    def serves_closely(self) -> bool:
+        """Whether the format serves just this kind of value, and not any."""
+        return (
+            self.function is not None or self.library is not None or object not in FORMATS.load(self.format).value_types
+        )
+
     def options(self, *, writes: bool) -> tuple[set[str], bool]:
         """Return the options beside the path, and whether others are taken as well."""
-        function: Callable[..., Any]
         if self.function is not None:
-            function, fixed = self.function.function, {self.function.path}
-            skip = 1 if writes else 0
-        else:
-            function, fixed, skip = getattr(FORMATS.load(self.format), self.method(writes=writes)), {PATH}, 2
-        parameters = list(inspect.signature(function).parameters.values())[skip:]
-        named = {p.name for p in parameters if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}} - fixed
+            return self.function.options(writes=writes)
+        method = getattr(FORMATS.load(self.format), self.method(writes=writes))
+        parameters = list(inspect.signature(method).parameters.values())[2:]
+        named = {p.name for p in parameters if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}} - {PATH}
         return named, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def method(self, *, writes: bool) -> str:
@@ -74,17 +82,22 @@ class Route:
 def find_route(format_name: str, type_: Any, *, writes: bool) -> Route | None:
     """Return how a value of ``type_`` goes into (or comes out of) a format, or None."""
     library = library_of_type(type_)
+    kind = bare(type_)
+    kind = getattr(kind, "__origin__", kind)
     if library is not None:
         table = library.writers if writes else library.readers
         for frame_type, functions in table.items():
-            if isinstance(type_, type) and issubclass(type_, frame_type) and format_name in functions:
+            if isinstance(kind, type) and issubclass(kind, frame_type) and format_name in functions:
                 return Route(format_name, library, functions[format_name])
         if format_name in FORMATS and not library.stays_in_database and _holds_frames(format_name, writes=writes):
             return Route(format_name, library, None)
+    else:
+        function = file_function(type_, format_name, writes=writes)
+        if function is not None:
+            return Route(format_name, None, function)
     if format_name not in FORMATS:
         return None
     plain = FORMATS.load(format_name).value_types
-    kind = getattr(type_, "__origin__", type_)
     fits_plain = object in plain or (isinstance(kind, type) and issubclass(kind, plain))
     return Route(format_name, None, None) if fits_plain else None
 
@@ -131,8 +144,14 @@ class _FileAdapter:
     @property
     def settings(self) -> dict[str, Any]:
         """The options beside the path, with the route's defaults."""
-        defaults = dict(self.route.function.defaults) if self.route.function else {}
-        return defaults | {k: v for k, v in self.options.items() if k not in self.route.path_names}
+        given = {k: v for k, v in self.options.items() if k not in self.route.path_names}
+        function = self.route.function
+        if function is None:
+            return given
+        given = {function.renamed.get(k, k): v for k, v in given.items()}
+        return {
+            k: v for k, v in (dict(function.defaults) | given).items() if v is not None or k not in function.defaults
+        }
 
 
 @dataclass
@@ -156,18 +175,42 @@ class FileLoader(_FileAdapter, DataLoader):
         if "://" not in path and not matching_files(path):
             raise LoadError(f"there is no file {path}", location=path, hint=f"looked in {Path.cwd()}")
         token = file_token(path)
-        with _naming(path, LoadError):
-            if route.function is not None:
-                data = route.function.function(**{route.function.path: path}, **self.settings)
-            elif route.library is not None:
-                format_ = FORMATS.load(route.format)()
-                data = route.library.from_arrow(format_.read_arrow(Path(path), **self.settings), type_)
-            else:
-                data = FORMATS.load(route.format)().read(Path(path), **self.settings)
+        with _naming(path, LoadError), self._plain(path) as plain:
+            data = self._read(plain, type_)
         metadata = get_file_metadata(path) if Path(path).is_file() else {}
         if route.library is not None:
             metadata |= get_dataframe_metadata(data)
         return data, metadata | ({"token": {"kind": "content", "value": token}} if token else {})
+
+    def _plain(self, path: str) -> contextlib.AbstractContextManager[Path | str]:
+        """Give the path of the file without compression, where the function does not see to it."""
+        function, suffix = self.route.function, compression_of(path)
+        known = function.suffixes if function is not None else frozenset()
+        if (
+            not suffix
+            or suffix in known
+            or not Path(path).is_file()
+            or self.settings.get("compression", "infer") != "infer"
+        ):
+            return contextlib.nullcontext(path)
+        if function is not None and function.stays_open:
+            raise LoadError(
+                f"{path} would have to be decompressed as a whole",
+                location=path,
+                hint="annotate it as an eager frame"
+                + (f", or compress with {' or '.join(sorted(known))}" if known else ""),
+            )
+        return decompressed(Path(path))
+
+    def _read(self, path: str | Path, type_: Any) -> Any:
+        route = self.route
+        if route.function is not None:
+            like = {route.function.like: bare(type_)} if route.function.like else {}
+            return route.function.function(**{route.function.path: str(path)}, **like, **self.settings)
+        form = FORMATS.load(route.format)()
+        if route.library is not None:
+            return route.library.from_arrow(form.read_arrow(Path(path), **self.settings), type_)
+        return form.read(Path(path), **self.settings)
 
 
 @dataclass
@@ -187,16 +230,37 @@ class FileSaver(_FileAdapter, DataSaver):
         Raises:
             SaveError: It cannot be written; the old one stands.
         """
-        path, route = Path(self.path), self.route
+        path, mode = Path(self.path), str(self.settings.get("mode", "w"))
+        if mode.startswith("x") and path.exists():
+            raise SaveError(f"{path} exists", location=str(path), hint="mode='x' writes new files only")
         with _naming(str(path), SaveError), written_aside(path) as aside:
-            if route.function is not None:
-                route.function.function(data, **{route.function.path: str(aside)}, **self.settings)
-            elif route.library is not None:
-                FORMATS.load(route.format)().write_arrow(route.library.to_arrow(data), aside, **self.settings)
-            else:
-                FORMATS.load(route.format)().write(data, aside, **self.settings)
+            if mode.startswith("a") and path.exists():
+                shutil.copyfile(path, aside)
+            self._write(data, aside)
         metadata = get_file_metadata(path)
-        return metadata | (get_dataframe_metadata(data) if route.library is not None else {})
+        return metadata | (get_dataframe_metadata(data) if self.route.library is not None else {})
+
+    def _write(self, data: Any, path: Path) -> None:
+        if compression_of(path) and self.settings.get("compression", "infer") == "infer":
+            plain = path.with_name(inner_name(path))
+            try:
+                self._write_plain(data, plain)
+                compress(plain, path)
+            finally:
+                plain.unlink(missing_ok=True)
+        else:
+            self._write_plain(data, path)
+
+    def _write_plain(self, data: Any, path: Path) -> None:
+        route = self.route
+        if route.function is not None:
+            route.function.function(data, **{route.function.path: str(path)}, **self.settings)
+            return
+        form = FORMATS.load(route.format)()
+        if route.library is not None:
+            form.write_arrow(route.library.to_arrow(data), path, **self.settings)
+        else:
+            form.write(data, path, **self.settings)
 
 
 @contextlib.contextmanager
@@ -215,10 +279,30 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         _flush(aside)
-        aside.replace(path)
+        if aside.is_dir() and path.exists():
+            _exchange_folder(aside, path)
+        else:
+            aside.replace(path)
         _flush(path.parent)
     finally:
+        if aside.is_dir():
+            shutil.rmtree(aside)
         aside.unlink(missing_ok=True)
+
+
+def _exchange_folder(new: Path, old: Path) -> None:
+    """Put a folder, such as a parquet file in parts, where another one or a file is; a rename cannot do it at once."""
+    behind = old.with_name(f".{secrets.token_hex(8)}.old")
+    old.rename(behind)
+    try:
+        new.rename(old)
+    except OSError:
+        behind.rename(old)
+        raise
+    if behind.is_dir():
+        shutil.rmtree(behind)
+    else:
+        behind.unlink()
 
 
 def _flush(path: Path) -> None:

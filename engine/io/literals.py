@@ -74,7 +74,7 @@ class EnvironmentLoader(DataLoader):
 
 @dataclass
 class MemorySaver(DataSaver):
-    """Hand the value back in the metadata, under ``value``."""
+    """Hand the value itself back where other savers give metadata."""
 
     @classmethod
     def name(cls) -> str:
@@ -86,6 +86,6 @@ class MemorySaver(DataSaver):
         """Return: any type."""
         return [object]
 
-    def save_data(self, data: Any) -> dict[str, Any]:
+    def save_data(self, data: Any) -> Any:
         """Return the value itself."""
-        return {"value": data}
+        return data

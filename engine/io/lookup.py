@@ -1,27 +1,31 @@
 """Lookup: a name and a type give the loader or saver that serves them.
 
-Classes registered by hand come first (the last registered wins, those for any type last), then the classes of installed
-distributions, then tables, queries and literals, then file formats.
+Classes registered by hand come first (the last registered wins), then the classes of installed distributions, then
+tables, queries and literals, then file formats and databases. What serves any type comes after what serves this one.
 """
 
 from __future__ import annotations
 
 import functools
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import OptionError, did_you_mean
 from engine.formats import FORMATS
-from engine.frames import FRAMES
+from engine.frames import FRAMES, library_of_type
+from engine.io.databases import FACES, DatabaseLoader, DatabaseSaver
 from engine.io.files import PATH, FileLoader, FileSaver, find_route
 from engine.io.literals import EnvironmentLoader, LiteralLoader, MemorySaver
 from engine.io.tables import QueryLoader, TableLoader, TableSaver
+from engine.objects import format_names as object_formats
 from engine.registry import ADAPTERS, registered_adapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from engine.io.data_adapters import AdapterCommon
+    from engine.io.files import Route
 
 _BUILT_IN: tuple[type[AdapterCommon], ...] = (
     TableLoader,
@@ -43,6 +47,7 @@ class Choice:
         required: The options that must be given.
         known: All options.
         is_open: Other options are taken as well.
+        is_general: It serves values of any type.
     """
 
     make: Callable[..., Any]
@@ -50,6 +55,7 @@ class Choice:
     required: frozenset[str]
     known: frozenset[str]
     is_open: bool = False
+    is_general: bool = False
 
     def check(self, options: Mapping[str, Any], owner: str) -> None:
         """Check the names of the options before anything runs.
@@ -112,32 +118,55 @@ def _classes(*, loads: bool) -> Iterable[type[AdapterCommon]]:
 
 
 def _names(wanted: str, *, loads: bool) -> set[str]:
-    cheap = {cls.name() for cls in _classes(loads=loads)} | set(FORMATS.names())
-    if wanted in cheap:
-        return cheap
-    return cheap | {
-        format_name
-        for library in map(FRAMES.load, FRAMES.names())
-        for functions in (library.readers if loads else library.writers).values()
-        for format_name in functions
-    }
+    names = {cls.name() for cls in _classes(loads=loads)} | set(FORMATS.names()) | object_formats() | set(FACES)
+    # Libraries that the dataflow has imported are asked first: the answer is nearly always theirs.
+    for library in sorted(FRAMES.names(), key=lambda name: name not in sys.modules):
+        if wanted in names:
+            return names
+        table = FRAMES.load(library)
+        for functions in (table.readers if loads else table.writers).values():
+            names.update(functions)
+    return names
 
 
 def _find(name: str, type_: Any, *, loads: bool) -> Choice:
     named = [cls for cls in _classes(loads=loads) if cls.name() == name]
     serving = [cls for cls in named if cls.applies_to(type_)]
-    serving.sort(key=lambda cls: any(t in (object, Any) for t in cls.applicable_types()))
-    if serving:
-        cls = serving[0]
+    closest = [cls for cls in serving if not any(t in (object, Any) for t in cls.applicable_types())]
+    route = None if closest else find_route(name, type_, writes=not loads)
+    if route is not None and (route.serves_closely or not serving):
+        return _file_choice(route, loads=loads)
+    for cls in closest or serving:
         required, optional = frozenset(cls.get_required_arguments()), frozenset(cls.get_optional_arguments())
-        return Choice(cls, cls.__qualname__, required, required | optional)
-    route = find_route(name, type_, writes=not loads)
-    if route is not None:
-        options, is_open = route.options(writes=not loads)
-        adapter = FileLoader if loads else FileSaver
-        given = functools.partial(adapter.of, route)
-        return Choice(given, adapter.__qualname__, frozenset(), frozenset(options) | {*route.path_names}, is_open)
+        return Choice(cls, cls.__qualname__, required, required | optional, is_general=not closest)
+    choice = _database_choice(name, type_, loads=loads)
+    if choice is not None:
+        return choice
     raise _unserved(name, type_, named, loads=loads)
+
+
+def _file_choice(route: Route, *, loads: bool) -> Choice:
+    options, is_open = route.options(writes=not loads)
+    adapter = FileLoader if loads else FileSaver
+    known = frozenset(options) | {*route.path_names}
+    return Choice(
+        functools.partial(adapter.of, route),
+        adapter.__qualname__,
+        frozenset(),
+        known,
+        is_open=is_open,
+        is_general=not route.serves_closely,
+    )
+
+
+def _database_choice(name: str, type_: Any, *, loads: bool) -> Choice | None:
+    library = library_of_type(type_)
+    if name not in FACES or library is None:
+        return None
+    face = FACES[name]
+    adapter = DatabaseLoader if loads else DatabaseSaver
+    known = frozenset(face.options(library, loads=loads))
+    return Choice(functools.partial(adapter.of, face, library), adapter.__qualname__, face.required(loads=loads), known)
 
 
 def _unserved(name: str, type_: Any, named: list[type[AdapterCommon]], *, loads: bool) -> OptionError:

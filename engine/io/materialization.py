@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.bindings import Binding
+    from engine.io import signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,5 +201,16 @@ def _check(name: str, names_of: Callable[[str], Iterable[str]], kind: str, face:
     raise UnknownAdapterError(f"there is no {kind} named {name!r}", hint=hint)
 
 
-from_ = _Loaders()
-to = _Savers()
+if TYPE_CHECKING:
+
+    class _TypedLoaders(_Loaders, signatures.Loaders):
+        pass
+
+    class _TypedSavers(_Savers, signatures.Savers):
+        pass
+
+    from_: _TypedLoaders
+    to: _TypedSavers
+else:
+    from_ = _Loaders()
+    to = _Savers()

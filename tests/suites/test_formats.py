@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from engine.formats.csv import CSV
-from engine.formats.json import JSON
+from engine.formats.feather import Feather
+from engine.formats.json import JSON, NDJSON
+from engine.formats.orc import ORC
 from engine.formats.parquet import Parquet
 from engine.formats.pickle import Pickle
+from engine.formats.yaml import YAML
 from engine.testing.format import FormatSuite
 
 _DOCUMENTS = ({"a": [1, 2.5, None, True, "ä"], "b": {}}, [], [{"a": 1}])
@@ -39,3 +42,31 @@ class TestPickle(FormatSuite):
 
     format = Pickle
     values = (*_DOCUMENTS, {1: {2}}, (1, b"x"), None)
+
+
+class TestNDJSON(FormatSuite):
+    """Lines of JSON."""
+
+    format = NDJSON
+    holds_frames = True
+
+
+class TestFeather(FormatSuite):
+    """Feather."""
+
+    format = Feather
+    holds_frames = True
+
+
+class TestORC(FormatSuite):
+    """ORC."""
+
+    format = ORC
+    holds_frames = True
+
+
+class TestYAML(FormatSuite):
+    """YAML."""
+
+    format = YAML
+    values = (*_DOCUMENTS, "ä", 3, 2.5, True)
