@@ -8,13 +8,13 @@ installed distributions.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from engine.errors import ExtensionError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from importlib.metadata import EntryPoint
 
 T = TypeVar("T")
 
@@ -33,7 +33,10 @@ class Registry(Generic[T]):
         self._by_hand: dict[str, T] = {}
 
     @functools.cached_property
-    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        # The index is read when a name is first looked up; its module costs as much as all of the engine's words.
+        import importlib.metadata
+
         return {point.name: point for point in importlib.metadata.entry_points(group=self.group)}
 
     def names(self) -> Iterator[str]:
