@@ -163,7 +163,7 @@ class Driver(Inspection):
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, rerun)
         result = self._run(graph, request)
         names = names_of(additional_vars or ())
-        saved = {output.name: dict(output.metadata or {"state": output.state}) for output in result.outputs}
+        saved: dict[str, Any] = {o.name: {"state": o.state} if o.metadata is None else o.metadata for o in result.outputs}
         ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
         values = {name: saved[name] if name in saved else result.values[name] for name in names}
         return {id_: saved[id_] for id_ in ids}, self._built(values) if values else values
