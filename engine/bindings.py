@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from engine.masking import masked
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,6 +28,9 @@ class Value:
     """Fill the parameter with this literal."""
 
     value: Any
+
+    def __repr__(self) -> str:
+        return f"Value(value={masked(repr(self.value))})"
 
 
 @dataclass(frozen=True, slots=True)

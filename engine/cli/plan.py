@@ -26,8 +26,8 @@ def plan(outputs: tuple[str, ...], directory: str, as_json: bool) -> None:
     Nothing is run or written. `maybe`: only if what it reads comes out different.
     """
     settings = enter_project(directory)
-    driver = build_driver(settings)
-    made = driver.plan(chosen_outputs(driver, outputs), inputs=dict(settings.inputs))
+    with build_driver(settings) as driver:
+        made = driver.plan(chosen_outputs(driver, outputs), inputs=dict(settings.inputs))
     if as_json:
         echo_json({"summary": _summary(made), "outputs": [_row(decision) for decision in made.decisions]})
         return

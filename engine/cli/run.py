@@ -35,9 +35,10 @@ def run(outputs: tuple[str, ...], full_refresh: bool, directory: str, as_json: b
     """
     settings = enter_project(directory)
     progress = None if as_json else _progress()
-    driver = build_driver(settings, *([progress] if progress else []))
-    chosen = chosen_outputs(driver, outputs)
-    with progress.shown(chosen) if progress else contextlib.nullcontext():
+    with contextlib.ExitStack() as stack:
+        driver = stack.enter_context(build_driver(settings, *([progress] if progress else [])))
+        chosen = chosen_outputs(driver, outputs)
+        stack.enter_context(progress.shown(chosen) if progress else contextlib.nullcontext())
         result = driver.refresh(chosen, inputs=dict(settings.inputs), rerun="all" if full_refresh else "stale")
     if progress:
         _print(result)

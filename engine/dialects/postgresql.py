@@ -72,8 +72,10 @@ class PostgreSQL(Dialect):
             control.execute(f"SET lock_timeout = '{max(1, int(wait_s * 1000))}ms'")
             control.execute("SET TimeZone = 'UTC'")
         except psycopg.Error as error:
-            raise cannot_connect(error, url) from None
-        return Link(control, make_conninfo(**keywords))
+            fault = cannot_connect(error, url)
+        else:
+            return Link(control, make_conninfo(**keywords))
+        raise fault  # out here the driver's error, which carries the connection and its password, is forgotten
 
     def close(self, connection: Link) -> None:
         """Close every connection."""

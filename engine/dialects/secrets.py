@@ -11,18 +11,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from engine.errors import RequestError
+from engine.masking import MASK, masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import sqlalchemy as sa
 
-MASK = "***"
-
 SHORTEST = 4
 """Shorter values are not replaced in texts: masking every ``a`` of a message helps nobody."""
 
-_USER_INFO = re.compile(r"(\b[\w+.-]+://[^\s:/@]*):[^\s@/]*(?:@|%40(?=[^\s@]*@))")
 _KEY_VALUE = re.compile(r"(?i)\b(password|passwd|pwd|token|secret)(\s*[=:]\s*)('(?:[^']|'')*'|\"[^\"]*\"|[^\s&;,)]+)")
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|credential|api_?key", re.IGNORECASE)
 _SECRET_OPTIONS = frozenset({"password", "passwd", "pwd", "passfile", "sslpassword", "token", "secret"})
@@ -96,5 +94,4 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """
     for secret in secrets:
         text = text.replace(secret, MASK)
-    text = _USER_INFO.sub(rf"\1:{MASK}@", text)
-    return _KEY_VALUE.sub(rf"\1\2{MASK}", text)
+    return _KEY_VALUE.sub(rf"\1\2{MASK}", masked(text))

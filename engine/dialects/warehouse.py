@@ -95,10 +95,7 @@ class Warehouse:
         if self._open is not None and self._pid != os.getpid():
             self._open = None
         if self._open is None:
-            try:
-                self._open = self.dialect.connect(self._url, wait_s=self.wait_s)
-            except EngineError as error:
-                raise self._without_secrets(error) from None
+            self._open = self.dialect.connect(self._url, wait_s=self.wait_s)
             self._pid = os.getpid()
         return self._open
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.htypes import fits
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 class TableTarget:
     """A saver writes this table; ``warehouse`` is a URL, or None for the driver's own."""
 
-    warehouse: str | None
+    warehouse: str | None = field(repr=False)
     write: Write
 
 
@@ -43,12 +43,12 @@ class FileTarget:
 class TableSource:
     """A loader reads a table, some columns and rows of it (``sql`` is None), or a query (``table`` is None)."""
 
-    warehouse: str | None
+    warehouse: str | None = field(repr=False)
     table: str | None = None
     columns: tuple[str, ...] | None = None
     where: str | None = None
     sql: str | None = None
-    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ is the corridor between databases and frames; a query of the same database never
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import TableName, Write, WriteMode
@@ -107,7 +107,7 @@ class TableLoader(_FrameAdapter, DataLoader):
     columns: Sequence[str] | None = None
     where: str | None = None
     params: Mapping[str, Any] | None = None
-    warehouse: str | None = None
+    warehouse: str | None = field(default=None, repr=False)
 
     @classmethod
     def name(cls) -> str:
@@ -136,7 +136,7 @@ class QueryLoader(_FrameAdapter, DataLoader):
 
     sql: str
     params: Mapping[str, Any] | None = None
-    warehouse: str | None = None
+    warehouse: str | None = field(default=None, repr=False)
 
     @classmethod
     def name(cls) -> str:
@@ -160,7 +160,7 @@ class TableSaver(_FrameAdapter, DataSaver):
     table: str
     mode: str = WriteMode.REPLACE
     keys: Sequence[str] = ()
-    warehouse: str | None = None
+    warehouse: str | None = field(default=None, repr=False)
     adopt: bool = False
 
     @classmethod

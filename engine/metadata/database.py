@@ -157,7 +157,10 @@ class Database:
             fault = self._translated(error)
         else:
             return
-        raise fault from None  # the driver's own error may hold what must not be shown
+        try:
+            raise fault from None
+        finally:
+            fault.__context__ = None  # the driver's own error carries the connection and its password
 
     def _set_statement(self, key: int | None = None) -> sa.Select[Any]:
         settings = _SETTINGS | {"lock_timeout": f"{int(self.patience_s * 1000)}ms"}

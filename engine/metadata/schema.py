@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from engine.dialects.secrets import scrub
+from engine.masking import masked
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
@@ -55,13 +56,14 @@ def identity(kind: str, *parts: Value) -> str:
 
 
 def storable_text(value: str, max_bytes: int = MAX_TEXT_BYTES) -> str:
-    r"""Return the text as every database can hold it: no NUL, no lone surrogate, not too long.
+    r"""Return the text as a record may hold it: no password of a URL, no NUL, no lone surrogate, not too long.
 
     >>> storable_text("a\0b")
     'a\ufffdb'
     >>> storable_text("x" * 100, max_bytes=60)
     'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (100 bytes in all)'
     """
+    value = masked(value) if "://" in value else value
     if len(value) <= max_bytes and value.isascii() and "\0" not in value:
         return value
     encoded = value.replace("\0", "\ufffd").encode("utf-8", "replace")
@@ -71,7 +73,7 @@ def storable_text(value: str, max_bytes: int = MAX_TEXT_BYTES) -> str:
 
 
 def storable(value: Any) -> Any:
-    """Return a JSON value whose texts every database can hold."""
+    """Return a JSON value whose texts a record may hold."""
     if isinstance(value, str):
         return storable_text(value)
     if isinstance(value, dict):

@@ -18,6 +18,7 @@ from engine.dialects.base import WriteMode
 from engine.dialects.secrets import is_secret_name, scrub
 from engine.io.data_adapters import TableSource, TableTarget
 from engine.io.nodes import SaveData, adapter_of
+from engine.masking import masked
 from engine.node import NodeKind
 from engine.planning.fingerprint.sql_text import normalise_sql
 from engine.planning.fingerprint.values import fold, value_hash
@@ -226,7 +227,7 @@ class Cones:
             items = [self._encoded(item, subject, unknowable) for item in binding.items]
             return ("group", binding.keys or (), items)
         if isinstance(binding, Value):
-            return ("value", self._hash(binding.value, subject, unknowable))
+            return ("value", self._hash(_without_password(binding.value), subject, unknowable))
         return ("configuration", binding.key)
 
     def _units(self, nodes: tuple[str, ...]) -> dict[str, str]:
@@ -256,11 +257,15 @@ class Cones:
         for name in self._options(node):
             binding = node.bindings[name]
             if name not in _UNRECORDED_OPTIONS and isinstance(binding, Value):
-                plain = isinstance(binding.value, str)
-                options[name] = (
-                    str(binding.value) if plain else self._hash(binding.value, f"{output}({name}=)", unknowable)
-                )
+                value = _without_password(binding.value)
+                plain = isinstance(value, str) and not is_secret_name(name)
+                options[name] = value if plain else self._hash(value, f"{output}({name}=)", unknowable)
         return options
+
+
+def _without_password(value: Any) -> Any:
+    """Return an option without the password of a URL: a new one makes nothing else, and belongs in no record."""
+    return masked(value) if isinstance(value, str) else value
 
 
 def _said(name: str, value: Any) -> str:
