@@ -42,7 +42,7 @@ class FileFunction:
         path: The name of the function's parameter that takes the path.
         aliases: Other names under which ``from_`` and ``to`` take the path, as Apache Hamilton's users write it.
         defaults: Options passed unless the user gives them; given as None, the library's own default holds.
-        renamed: Options' former names, still taken.
+        renamed: Options' former names, still taken; None stands for options that are gone and only said how fast.
         further: Where the function takes any option, the one that those it does not name go to.
         like: The name of the reader's parameter that takes the type asked for.
         suffixes: The suffixes of compression that the function knows itself.
@@ -53,11 +53,17 @@ class FileFunction:
     path: str
     aliases: tuple[str, ...] = PATH_NAMES
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    renamed: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str | None] = field(default_factory=dict)
     further: Callable[..., Any] | None = None
     like: str | None = None
     suffixes: frozenset[str] = frozenset()
     stays_open: bool = False
+
+    def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options to call the function with: those given, under their present names, and the defaults."""
+        named = {self.renamed.get(name, name): value for name, value in given.items()}
+        settings = dict(self.defaults) | {name: value for name, value in named.items() if name is not None}
+        return {name: value for name, value in settings.items() if value is not None or name not in self.defaults}
 
     def options(self, *, writes: bool) -> tuple[set[str], bool]:
         """Return the options beside the path, and whether others are taken as well."""
@@ -67,7 +73,9 @@ class FileFunction:
             parameters += list(inspect.signature(self.further).parameters.values())[2 if writes else 1 :]
             is_open = False
         named = {p.name for p in parameters if p.kind in _NAMED and not p.name.startswith("_")}
-        return named - {self.path, self.like} | {old for old, new in self.renamed.items() if new in named}, is_open
+        return named - {self.path, self.like} | {
+            old for old, new in self.renamed.items() if new is None or new in named
+        }, is_open
 
 
 @dataclass(frozen=True, slots=True)

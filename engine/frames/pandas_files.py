@@ -17,7 +17,7 @@ import pyarrow.orc
 import pyarrow.parquet
 
 from engine.errors import LoadError
-from engine.frames.base import FileFunction
+from engine.frames.base import PATH_NAMES, FileFunction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ def _reader(
 
 READERS: Mapping[type, Mapping[str, FileFunction]] = {
     pd.DataFrame: {
-        "csv": _reader(pd.read_csv, "filepath_or_buffer"),
+        "csv": _reader(pd.read_csv, "filepath_or_buffer", renamed={"verbose": None}),
         "excel": _reader(pd.read_excel, "io"),
         "feather": _reader(pd.read_feather, "path"),
         "fwf": _reader(pd.read_fwf, "filepath_or_buffer", further=pd.read_csv),
@@ -85,22 +85,26 @@ READERS: Mapping[type, Mapping[str, FileFunction]] = {
         "pickle": _reader(pd.read_pickle, "filepath_or_buffer"),
         "spss": _reader(pd.read_spss, "path"),
         "stata": _reader(pd.read_stata, "filepath_or_buffer"),
-        "table": _reader(pd.read_table, "filepath_or_buffer"),
-        "xml": _reader(pd.read_xml, "path_or_buffer"),
+        "xml": _reader(pd.read_xml, "path_or_buffer", renamed={"namespace": "namespaces"}),
     }
 }
 WRITERS: Mapping[type, Mapping[str, FileFunction]] = {
     pd.DataFrame: {
         "csv": FileFunction(pd.DataFrame.to_csv, "path_or_buf", defaults={"index": False}),
         "excel": FileFunction(_write_excel, "excel_writer"),
-        "feather": FileFunction(pd.DataFrame.to_feather, "path", further=pyarrow.feather.write_feather),
+        "feather": FileFunction(
+            pd.DataFrame.to_feather,
+            "path",
+            aliases=(*PATH_NAMES, "dest"),
+            further=pyarrow.feather.write_feather,
+        ),
         "html": FileFunction(pd.DataFrame.to_html, "buf"),
         "json": FileFunction(pd.DataFrame.to_json, "path_or_buf"),
         "orc": FileFunction(pd.DataFrame.to_orc, "path"),
         "parquet": FileFunction(pd.DataFrame.to_parquet, "path", further=pyarrow.parquet.write_table),
         "pickle": FileFunction(pd.DataFrame.to_pickle, "path"),
         "stata": FileFunction(pd.DataFrame.to_stata, "path"),
-        "xml": FileFunction(pd.DataFrame.to_xml, "path_or_buffer"),
+        "xml": FileFunction(pd.DataFrame.to_xml, "path_or_buffer", renamed={"elems_cols": "elem_cols"}),
     },
     pd.Series: {
         "csv": FileFunction(pd.Series.to_csv, "path_or_buf"),

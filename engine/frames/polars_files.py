@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,22 +14,25 @@ from engine.frames.base import FileFunction
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-_RENAMED = {
+_RENAMED: Mapping[str, str | None] = {
+    **dict.fromkeys(("batch_size", "memory_map", "n_threads", "rechunk", "sample_size")),
     "comment_char": "comment_prefix",
     "dtypes": "schema_overrides",
     "row_count_name": "row_index_name",
     "row_count_offset": "row_index_offset",
 }
-"""Names of options before polars 1; Apache Hamilton's adapters still have them."""
+"""Options of polars before version 1; Apache Hamilton's adapters still have them."""
 _COMPRESSION = frozenset({".gz", ".zst"})
 
 
 def _reader(function: Callable[..., Any], *, suffixes: frozenset[str] = frozenset()) -> FileFunction:
-    return FileFunction(function, "source", renamed=_RENAMED, suffixes=suffixes)
+    present = inspect.signature(function).parameters
+    renamed = {old: new for old, new in _RENAMED.items() if old not in present}
+    return FileFunction(function, "source", renamed=renamed, suffixes=suffixes)
 
 
 def _scanner(function: Callable[..., Any], *, suffixes: frozenset[str] = frozenset()) -> FileFunction:
-    return FileFunction(function, "source", renamed=_RENAMED, suffixes=suffixes, stays_open=True)
+    return dataclasses.replace(_reader(function, suffixes=suffixes), stays_open=True)
 
 
 def _lazy(read: Callable[..., pl.DataFrame]) -> Callable[..., pl.LazyFrame]:

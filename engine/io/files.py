@@ -145,13 +145,7 @@ class _FileAdapter:
     def settings(self) -> dict[str, Any]:
         """The options beside the path, with the route's defaults."""
         given = {k: v for k, v in self.options.items() if k not in self.route.path_names}
-        function = self.route.function
-        if function is None:
-            return given
-        given = {function.renamed.get(k, k): v for k, v in given.items()}
-        return {
-            k: v for k, v in (dict(function.defaults) | given).items() if v is not None or k not in function.defaults
-        }
+        return given if self.route.function is None else self.route.function.settings(given)
 
 
 @dataclass

@@ -9,4 +9,4 @@ from engine.frames.base import FileFunction
 from engine.objects.base import ObjectFiles
 
 PAGES = ObjectFiles(writers={BaseFigure: FileFunction(plotly.io.write_html, "file")})
-PICTURES = ObjectFiles(writers={BaseFigure: FileFunction(plotly.io.write_image, "file")})
+PICTURES = ObjectFiles(writers={BaseFigure: FileFunction(plotly.io.write_image, "file", renamed={"engine": None})})

@@ -77,7 +77,7 @@ def plain_of(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     for method in ("get_booster", "save_raw", "model_to_string"):
-        if hasattr(value, method):
+        if hasattr(type(value), method):  # a CVBooster answers to any name
             return plain_of(getattr(value, method)())
     return value
 
