@@ -95,3 +95,15 @@ def register_adapter(adapter: Any) -> None:
 def registered_adapters() -> tuple[Any, ...]:
     """Return the classes registered by `register_adapter`, the last registered first."""
     return tuple(reversed(_REGISTERED))
+
+
+def disable_autoload() -> None:
+    """Do nothing: an extension is imported only when it is asked for. For scripts that say it to Apache Hamilton."""
+
+
+def enable_autoload() -> None:
+    """Do nothing, as `disable_autoload`."""
+
+
+def initialize() -> None:
+    """Do nothing: there is nothing to load beforehand. For scripts that say it to Apache Hamilton."""
