@@ -189,6 +189,8 @@ class MetadataStore:
         with self._database.read() as connection:
             running = lookups.running(connection)
         dead = running - locks.alive(self._database, running)
+        if not (landed or aborted or dead):
+            return
         with self._database.write() as connection:
             commits.apply(connection, landed)
             recording.abort(connection, aborted)
@@ -256,7 +258,7 @@ class MetadataStore:
         """Run one read-only statement and return the names of its columns and its rows.
 
         Raises:
-            MetadataError: It is not one statement, it would write, or the database does not understand it.
+            RequestError: It is not one statement, it would write, or the database does not understand it.
         """
         with self._database.read() as connection:
             return free_sql.run(connection, sql)

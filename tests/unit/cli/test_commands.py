@@ -140,7 +140,12 @@ def test_sql_cannot_change_anything(engine: Engine, project: Path) -> None:
     """A statement that would write is refused, and what it would have deleted is still there."""
     del project
     assert engine("run").exit_code == 0
-    assert engine("sql", "delete from run").exit_code != 0
+    refused = engine("sql", "delete from run")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("error: only one statement that reads can be asked\nhint: ")
+    wrong = engine("sql", "select * from rns")
+    assert wrong.exit_code == 2
+    assert "no such table: rns" in wrong.stderr
     assert engine("sql", "select count(*) as runs from run").stdout.split() == ["runs", "1"]
 
 

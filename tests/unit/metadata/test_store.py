@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
 
-from engine.errors import MetadataError, RunNotFoundError, UnknownNodeError
+from engine.errors import MetadataError, RequestError, RunNotFoundError, UnknownNodeError
 from engine.identifiers import new_id
 from engine.metadata import schema
+from engine.metadata.database import Database
 from engine.metadata.records import Dataset, InputRead, NodeRun, NodeRunState, NodeVersion, Run, RunParameter, RunState
+from engine.metadata.store import MetadataStore
 from tests.fixtures.metadata import NAMESPACE, PROJECT, RecordedRun, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from engine.metadata.store import MetadataStore
 
 
 @pytest.fixture
@@ -343,19 +344,62 @@ def test_hashes_of_files_are_remembered(metadata_store: MetadataStore) -> None:
         "CREATE TABLE t (a INTEGER)",
         "SELECT 1; SELECT 2",
         "SELECT 1; DROP TABLE run",
-        "SELECT * FROM nothing",
+        "-- SELECT\nDROP TABLE run",
+        "WITH old AS (SELECT 1) DELETE FROM run",
         "not sql",
+        "",
         "ATTACH DATABASE 'other.db' AS other",
         "PRAGMA writable_schema = 1",
+        "COPY (SELECT 1) TO '/tmp/nowhere'",
+        "EXPLAIN ANALYZE SELECT 1",
     ],
 )
 def test_free_sql_only_looks(metadata_store: MetadataStore, sql: str) -> None:
-    """A statement that writes, that is more than one or that is wrong is refused, and nothing changes."""
+    """A statement that is not one or that writes is refused, and nothing changes."""
     RecordedRun(metadata_store).complete()
     before = _dump(metadata_store)
-    with pytest.raises(MetadataError, match="the statement cannot be run"):
+    with pytest.raises(RequestError, match="only one statement that reads"):
         metadata_store.query(sql)
     assert _dump(metadata_store) == before
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT * FROM nothing", "nothing"),
+        ("SELECT nothing FROM run", "nothing"),
+        ("SELECT FROM WHERE", "syntax error"),
+        ("SELECT nothing(1)", "nothing"),
+        ("SELECT 'a\0b'", "n"),
+    ],
+)
+def test_wrong_sql_is_told_in_the_databases_words(metadata_store: MetadataStore, sql: str, said: str) -> None:
+    """A statement that the database does not understand is refused with what the database says of it."""
+    metadata_store.runs(None)
+    with pytest.raises(RequestError, match=f"the statement cannot be run: .*{said}") as raised:
+        metadata_store.query(sql)
+    assert "\n" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["(SELECT 1)", "/* first */ -- then\n SELECT 1;", "WITH one AS (SELECT 1 AS a) SELECT a FROM one", "VALUES (1)"],
+)
+def test_free_sql_reads_in_every_form(metadata_store: MetadataStore, sql: str) -> None:
+    """Comments, parentheses, common tables and a closing semicolon are part of one statement that reads."""
+    if sql.startswith("(") and metadata_store.url.startswith("sqlite"):
+        return  # SQLite has no such form
+    assert metadata_store.query(sql)[1] == [(1,)]
+
+
+def test_settling_nothing_writes_nothing(metadata_store: MetadataStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing was left open, settling does not wait for its turn to write."""
+    RecordedRun(metadata_store).complete()
+    monkeypatch.setattr(Database, "patience_s", 0.2)
+    with contextlib.closing(MetadataStore(metadata_store._database.url)) as other, metadata_store._database.write():
+        other.settle([], [])
+        with pytest.raises(MetadataError):
+            other.settle([], ["nobody's"])
 
 
 def test_free_sql_gives_names_and_rows(metadata_store: MetadataStore) -> None:
