@@ -1,0 +1,37 @@
+"""Result builders of frame libraries."""
+
+from __future__ import annotations
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from engine.errors import SaveError
+from engine.plugins import h_polars
+from engine.plugins.h_pyarrow import PyarrowTableResult
+
+
+@pytest.mark.parametrize(
+    "frame", [pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]}), pa.table({"a": [1]})]
+)
+def test_any_frame_becomes_an_arrow_table(frame: object) -> None:
+    """One frame of whatever library is given as an Arrow table."""
+    table = PyarrowTableResult().build_result(node=frame)
+    assert isinstance(table, pa.Table)
+    assert table.to_pydict() == {"a": [1]}
+    assert PyarrowTableResult().output_type() is pa.Table
+
+
+def test_an_arrow_table_is_made_of_one_frame() -> None:
+    """Several nodes, or one that is no frame, are refused by name."""
+    with pytest.raises(SaveError, match="first, second"):
+        PyarrowTableResult().build_result(first=1, second=2)
+    with pytest.raises(SaveError, match="'first' gives a int"):
+        PyarrowTableResult().build_result(first=1)
+
+
+def test_polars_results_are_where_hamilton_has_them() -> None:
+    """The builder of polars frames can be had from the plug-in."""
+    frame = h_polars.PolarsDataFrameResult().build_result(a=pl.Series([1, 2]), b=3)
+    assert frame.to_dict(as_series=False) == {"a": [1, 2], "b": [3, 3]}
