@@ -6,7 +6,6 @@ dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.d
 
 from __future__ import annotations
 
-import copy
 import importlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -163,7 +162,9 @@ class Driver(Inspection):
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, rerun)
         result = self._run(graph, request)
         names = names_of(additional_vars or ())
-        saved: dict[str, Any] = {o.name: {"state": o.state} if o.metadata is None else o.metadata for o in result.outputs}
+        saved: dict[str, Any] = {
+            o.name: {"state": o.state} if o.metadata is None else o.metadata for o in result.outputs
+        }
         ids = [r.id for r in materializers if isinstance(r, SaveRequest)]
         values = {name: saved[name] if name in saved else result.values[name] for name in names}
         return {id_: saved[id_] for id_ in ids}, self._built(values) if values else values
@@ -504,7 +505,8 @@ class Builder:
 
     def copy(self) -> Self:
         """Return a builder that can be changed without changing this one."""
-        twin = copy.copy(self)
+        twin = object.__new__(type(self))
+        twin.__dict__.update(vars(self))  # the modules themselves, not what their names would import
         twin.config, twin.modules = dict(self.config), list(self.modules)
         twin.materializers, twin.adapters = list(self.materializers), list(self.adapters)
         return twin
