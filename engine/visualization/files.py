@@ -49,7 +49,7 @@ def draw(
         show_legend: Explain the shapes.
         orient: ``LR``, ``TB``, ``RL`` or ``BT``, for Graphviz; an SVG of our own runs from left to right.
         hide_inputs: Leave external inputs out.
-        deduplicate_inputs: Accepted for Apache Hamilton's sake; each input is drawn once in any case.
+        deduplicate_inputs: Accepted; each input is drawn once in any case.
         show_schema: List the columns that ``@schema.output`` declares.
         custom_style_function: Gives nodes another look: called with ``node`` and ``node_class``, it returns attributes
             of Graphviz, another class or None, and a text for the legend or None.
@@ -68,13 +68,8 @@ def draw(
     for option in unknown:
         raise OptionError.unknown(option, "a drawing", set(inspect.signature(draw).parameters) - {"nodes", "unknown"})
     by_name = {node.name: node for node in nodes}
-    seen: dict[str, Any] = {
-        "hide_inputs": hide_inputs,
-        "show_legend": show_legend,
-        "show_schema": show_schema,
-        "highlight": highlight,
-        "style": custom_style_function,
-    }
+    seen: dict[str, Any] = {"hide_inputs": hide_inputs, "show_legend": show_legend, "show_schema": show_schema}
+    seen |= {"highlight": highlight, "style": custom_style_function}
     for_graphviz = {**seen, "orient": orient, "graphviz_kwargs": graphviz_kwargs or {}}
     if output_file_path:
         path = Path(output_file_path)
