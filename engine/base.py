@@ -5,15 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import SaveError
-from engine.lifecycle.api import ResultBuilder
+from engine.lifecycle.api import GraphAdapter, LegacyResultMixin, ResultBuilder
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     import polars as pl
 
 
-class ResultMixin(ResultBuilder):
+HamiltonGraphAdapter = GraphAdapter
+
+
+class ResultMixin(LegacyResultMixin):
     """Apache Hamilton's older name of a result builder."""
+
+
+class ResultShapeError(SaveError, ValueError):
+    """Values do not go together in one result."""
 
 
 class DictResult(ResultMixin):
@@ -74,6 +82,57 @@ class PandasDataFrameResult(ResultMixin):
         return pd.DataFrame
 
 
+class StrictIndexTypePandasDataFrameResult(PandasDataFrameResult):
+    """Join series, frames and scalars into one pandas frame, if all indexes are of one type."""
+
+    def build_result(self, **outputs: Any) -> pd.DataFrame:
+        """Return one frame.
+
+        Raises:
+            ResultShapeError: Indexes differ in type, so that joining them would give nonsense.
+        """
+        import pandas as pd
+
+        kinds: dict[str, list[str]] = {}
+        for name, value in outputs.items():
+            if isinstance(value, pd.DataFrame | pd.Series):
+                kinds.setdefault(f"{type(value.index).__name__} of {value.index.dtype}", []).append(name)
+        if len(kinds) > 1:
+            said = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items())
+            raise ResultShapeError(f"the nodes' indexes differ in type: {said}", hint="give them one kind of index")
+        return super().build_result(**outputs)
+
+
+class NumpyMatrixResult(ResultMixin):
+    """Put vectors and scalars side by side into one matrix.
+
+    **Shape**: one row per element, one column per output; scalars are repeated.
+    """
+
+    def build_result(self, **outputs: Any) -> np.matrix[Any, Any]:
+        """Return the matrix.
+
+        Raises:
+            ResultShapeError: Vectors differ in length.
+        """
+        import numpy as np
+
+        columns = {name: np.asarray(value) for name, value in outputs.items()}
+        lengths = {name: len(column) for name, column in columns.items() if column.ndim}
+        if len(set(lengths.values())) > 1:
+            raise ResultShapeError(
+                f"the nodes differ in length and make no matrix: {lengths}", hint="align them in a node"
+            )
+        height = next(iter(lengths.values()), 1)
+        return np.column_stack([np.broadcast_to(column, (height,)) for column in columns.values()]).view(np.matrix)
+
+    def output_type(self) -> Any:
+        """Return `numpy.matrix`."""
+        import numpy as np
+
+        return np.matrix
+
+
 class PolarsDataFrameResult(ResultMixin):
     """Put series, one-column frames and scalars side by side into one polars frame.
 
@@ -117,6 +176,33 @@ class PolarsDataFrameResult(ResultMixin):
         import polars as pl
 
         return pl.DataFrame
+
+
+class SimplePythonDataFrameGraphAdapter(PandasDataFrameResult):
+    """Apache Hamilton's older name of `PandasDataFrameResult`."""
+
+
+class SimplePythonGraphAdapter(ResultMixin):
+    """Apache Hamilton's older way to name a result builder.
+
+    Args:
+        result_builder: It; a dictionary unless given.
+    """
+
+    def __init__(self, result_builder: ResultBuilder | None = None) -> None:
+        self.result_builder = result_builder or DictResult()
+
+    def build_result(self, **outputs: Any) -> Any:
+        """Return what the result builder makes of the outputs."""
+        return self.result_builder.build_result(**outputs)
+
+    def output_type(self) -> Any:
+        """Return the type of what it makes."""
+        return self.result_builder.output_type()
+
+
+class DefaultAdapter(SimplePythonGraphAdapter):
+    """Apache Hamilton's default: a dictionary."""
 
 
 def _is_sequence(value: Any) -> bool:
