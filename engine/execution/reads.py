@@ -78,6 +78,22 @@ def output_read(session: Session, target: TableTarget, node: str, keeper: str, t
     return InputRead(param_name=node, dataset=dataset, token_kind=LEDGER, token=token)
 
 
+def as_record(read: InputRead) -> dict[str, Any]:
+    """Return what was read as JSON values, as the ledger keeps it for a metadata store that lost its own record."""
+    dataset = read.dataset
+    return {
+        "param_name": read.param_name,
+        "dataset": {
+            "namespace": dataset.namespace,
+            "name": dataset.name,
+            "dataset_type": dataset.dataset_type,
+            "is_external": dataset.is_external,
+        },
+        "token_kind": read.token_kind,
+        "token": read.token,
+    }
+
+
 def boundary_key(source: DataSource | None, read: InputRead, loader: str) -> str:
     """Return the key under which recipes list what was read."""
     if isinstance(source, TableSource):

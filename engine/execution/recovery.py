@@ -45,12 +45,13 @@ def replay_heads(
     Returns:
         The names of the outputs that were healed.
     """
-    healed = []
+    healed: dict[str, DatasetVersion] = {}
     for output in planner.outputs:
         head, record = planner.head(output), records.get(output)
         is_behind = head is not None and (record is None or record.version_id != head.commit_id)
         if is_behind and head is not None and head.record.get("node") == output:
             target = planner.cones.targets[output]
-            store.apply([from_ledger(session.warehouse(getattr(target, "warehouse", None)), head)])
-            healed.append(output)
-    return healed
+            healed[output] = from_ledger(session.warehouse(getattr(target, "warehouse", None)), head)
+    if healed:
+        store.settle(list(healed.values()), ())
+    return list(healed)

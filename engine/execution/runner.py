@@ -22,7 +22,7 @@ from engine.errors import EngineError, NodeError
 from engine.execution import versions
 from engine.execution.nodes import NodeRunner
 from engine.execution.readback import read_back
-from engine.execution.reads import boundary_key, input_read, metadata_of, output_read
+from engine.execution.reads import as_record, boundary_key, input_read, metadata_of, output_read
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule
 from engine.identifiers import new_id
@@ -84,6 +84,7 @@ class Runner:
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}
         self._discovered: dict[str, str] = {}
+        self._reads: dict[str, InputRead] = {}
         self._surprises: dict[str, Reason] = {}
 
     @functools.cached_property
@@ -291,6 +292,7 @@ class Runner:
                 "node": output,
                 "project": self.recorder.project,
                 "recipe": {**recipe.manifest(), "discovered": discovered},
+                "inputs": [as_record(read) for read in self._all_reads(output)],
             },
         )
 
@@ -338,6 +340,12 @@ class Runner:
             if isinstance(target, TableTarget) and token not in {PENDING, UNKNOWN}:
                 yield output_read(self.session, target, node, keeper, token)
 
+    def _all_reads(self, output: str) -> Iterator[InputRead]:
+        """Give all that an output was made from: what its loaders read, and other outputs."""
+        loaders = self.planner.cones.cone(output).loaders
+        yield from (self._reads[loader] for loader in loaders if loader in self._reads)
+        yield from self._boundary_reads(output)
+
     def _note_read(self, node: Node, value: Any) -> None:
         """Record which version of which dataset a loader read, and tell the planner."""
         source = self.planner.cones.source(node.name)
@@ -347,6 +355,7 @@ class Runner:
         key = boundary_key(source, read, node.name)
         if source is None:
             self._discovered[node.name] = key
+        self._reads[node.name] = read
         self.planner.read(node.name, {key: read.token})
         self.recorder.read(node.name, [read])
 

@@ -36,7 +36,15 @@ def apply(connection: sa.Connection, versions: Sequence[DatasetVersion]) -> None
     _write_line(connection, line, now)
     insert_new(connection, schema.node_run_output, outputs)
     _clear_invalidations(connection, ordered, now)
-    observe(connection, [(v.node_run_id, v.run_id, read) for v in ordered for read in _reads_in(v.record)], now)
+
+
+def replay(connection: sa.Connection, versions: Sequence[DatasetVersion]) -> None:
+    """Record versions whose own record was lost, as the warehouse's ledger tells of them: what they read, too."""
+    apply(connection, versions)
+    reads = [(v.node_run_id, v.run_id, read) for v in versions for read in _reads_in(v.record)]
+    observe(connection, reads, dt.datetime.now(dt.UTC), is_told_late=True)
+    reason = {"seq": 0, "code": "reconciled", "subject": "found in the warehouse's ledger"}
+    insert_new(connection, schema.node_run_reason, [reason | {"node_run_id": v.node_run_id} for v in versions])
 
 
 class _Line:
@@ -256,7 +264,7 @@ def _clear_invalidations(connection: sa.Connection, versions: Sequence[DatasetVe
 
 
 def _reads_in(record: Mapping[str, Any]) -> Iterable[InputRead]:
-    """Yield what a ledger's record says was read, if it says so."""
+    """Yield what a ledger's record says was read, if it says so: `InputRead` as JSON values."""
     for read in record.get("inputs") or ():
         yield InputRead(
             param_name=read["param_name"],

@@ -30,6 +30,9 @@ _DERIVE = sa.text(
           JOIN node_run_edge e ON e.node_run_id = cone.node_run_id
           JOIN node_run u ON u.node_run_id = e.upstream_node_run_id
           JOIN node n ON n.node_id = u.node_id AND n.kind <> 'saver'
+         WHERE NOT EXISTS (SELECT 1 FROM node_run_input kept
+                            WHERE kept.node_run_id = cone.output_run_id AND kept.param_name = n.name
+                              AND kept.role = 'data')
     )
     SELECT cone.output_run_id, i.param_name, i.dataset_version_id, i.token, i.query_text, i.read_columns, 'derived'
       FROM cone JOIN node_run_input i ON i.node_run_id = cone.node_run_id
@@ -42,24 +45,32 @@ _DERIVE = sa.text(
 def derive_inputs(connection: sa.Connection, run_ids: Sequence[str]) -> None:
     """Say for every output of these runs which dataset versions its upstream nodes read: lineage without recursion.
 
-    Other savers are where one output ends and the next begins, so what was read to make those is not counted.
+    One output ends where the next begins, so what was read to make another output is not counted: neither behind its
+    saver nor behind the node whose value it keeps, which this output has read as that output's version.
     """
     if run_ids:
         connection.execute(_DERIVE, {"run_ids": list(run_ids)})
 
 
-def observe(connection: sa.Connection, reads: Sequence[tuple[str, str, InputRead]], now: dt.datetime) -> None:
+def observe(
+    connection: sa.Connection,
+    reads: Sequence[tuple[str, str, InputRead]],
+    now: dt.datetime,
+    *,
+    is_told_late: bool = False,
+) -> None:
     """Record what node runs read.
 
     Args:
         connection: A write transaction.
         reads: (node run id, run id, what was read), in the order of reading.
         now: The time of versions that are seen for the first time.
+        is_told_late: They were read some time ago, so a version that was committed is not thought to have passed.
     """
     if not reads:
         return
     insert_new(connection, schema.dataset, [dataset_row(read.dataset, None, now) for _, _, read in reads])
-    seen = _Seen(_versions_like(connection, [read for _, _, read in reads]))
+    seen = _Seen(_versions_like(connection, [read for _, _, read in reads]), is_told_late=is_told_late)
     rows = [
         {
             "node_run_id": node_run_id,
@@ -85,7 +96,8 @@ class _Seen:
         superseded: Versions that are no longer live.
     """
 
-    def __init__(self, rows: Iterable[sa.Row[Any]]) -> None:
+    def __init__(self, rows: Iterable[sa.Row[Any]], *, is_told_late: bool) -> None:
+        self._is_told_late = is_told_late
         self.new: list[dict[str, Any]] = []
         self.superseded: list[str] = []
         self._by_token: dict[tuple[str, str, str], str] = {}
@@ -117,7 +129,7 @@ class _Seen:
             "committed_at": now,
             "verified_at": now,
         }
-        if _takes_over(read, live):
+        if self._takes_over(read, live):
             version["state"] = LIVE
             self._live[key] = version
             if live is not None:
@@ -126,6 +138,12 @@ class _Seen:
         self.new.append(version)
         self._by_token[key, read.token_kind, read.token] = version_id
         return version_id
+
+    def _takes_over(self, read: InputRead, live: dict[str, Any] | None) -> bool:
+        """Whether what was seen becomes the live version: one that we committed gives way to a ledger only."""
+        if live is None or live["change"] == OBSERVED:
+            return True
+        return read.token_kind == live["token_kind"] == LEDGER and not self._is_told_late
 
 
 def _is_back_again(found: str, live: dict[str, Any] | None, read: InputRead) -> bool:
@@ -137,11 +155,6 @@ def _is_back_again(found: str, live: dict[str, Any] | None, read: InputRead) -> 
         and live["token_kind"] == read.token_kind
         and read.token_kind != LEDGER
     )
-
-
-def _takes_over(read: InputRead, live: dict[str, Any] | None) -> bool:
-    """Whether what was seen becomes the live version: one that we committed gives way to a ledger only."""
-    return live is None or live["change"] == OBSERVED or read.token_kind == live["token_kind"] == LEDGER
 
 
 def _versions_like(connection: sa.Connection, reads: Sequence[InputRead]) -> Iterable[sa.Row[Any]]:

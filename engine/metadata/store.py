@@ -180,10 +180,10 @@ class MetadataStore:
         return [node_run for node_run in found if node_run.run_id not in alive]
 
     def settle(self, landed: Sequence[DatasetVersion], aborted: Sequence[str]) -> None:
-        """Record what a dead run committed, mark its other node runs and every dead run aborted; may be repeated.
+        """Record what was committed without a record, mark other node runs and every dead run aborted; may be repeated.
 
         Args:
-            landed: The versions whose ledger rows were found.
+            landed: The versions that a ledger tells of; each gets the reason ``reconciled``.
             aborted: The node runs whose were not.
         """
         with self._database.read() as connection:
@@ -192,7 +192,7 @@ class MetadataStore:
         if not (landed or aborted or dead):
             return
         with self._database.write() as connection:
-            commits.apply(connection, landed)
+            commits.replay(connection, landed)
             recording.abort(connection, aborted)
             recording.abort_runs(connection, dead)
 
