@@ -64,7 +64,7 @@ def remember_urls(*urls: str | None) -> None:
 
 def masked(text: str) -> str:
     """Return a sentence of the engine's own without the passwords that the settings hold."""
-    from engine.dialects.secrets import MASK
+    from engine.masking import MASK
 
     for secret in _secrets():
         text = text.replace(secret, MASK)
