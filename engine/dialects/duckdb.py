@@ -9,6 +9,7 @@ writes once.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import time
@@ -22,7 +23,7 @@ from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
-from engine.dialects.duckdb_link import HOLDER, WRITERS, Link, Turn, cannot_open, make_folder, options_of, path_of
+from engine.dialects.duckdb_link import WRITERS, Link, Turn, cannot_open, make_folder, options_of, path_of
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.stamps import stamp_of, stamped
 from engine.dialects.streams import Guarded, rechunked, started
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from engine.dialects.base import Query, Write
+
+_LOG = logging.getLogger("engine")
 
 ROW_GROUP = 122_880
 """Rows of one DuckDB row group; batches of another size are written twice."""
@@ -58,7 +61,7 @@ class DuckDB(Dialect):
 
     def connect(self, url: sa.URL, *, wait_s: float) -> Link:
         """Open the file, waiting for a process that holds it."""
-        path, until = path_of(url), time.monotonic() + wait_s
+        path, until, is_waiting = path_of(url), time.monotonic() + wait_s, False
         if path is not None:
             make_folder(path, url)
         while True:
@@ -69,9 +72,12 @@ class DuckDB(Dialect):
                 )
                 break
             except duckdb.Error as error:
-                holder = HOLDER.search(str(error))
-                if holder is None or time.monotonic() >= until:
-                    raise cannot_open(error, url) from None
+                fault = cannot_open(error, url)
+                if not isinstance(fault, ConcurrentWriteError) or time.monotonic() >= until:
+                    raise fault from None
+                if not is_waiting:
+                    _LOG.warning("%s; waiting up to %g s for it to end", fault.message, wait_s)
+                is_waiting = True
                 time.sleep(0.1)
         mark = os.urandom(8).hex()
         main.execute("SET GLOBAL TimeZone = 'UTC'")  # cursors too; instants then read back as UTC whatever the machine

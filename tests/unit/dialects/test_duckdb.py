@@ -119,8 +119,8 @@ def test_nested_types_and_nanoseconds(warehouse: Warehouse) -> None:
     assert warehouse.read(warehouse.query_table(warehouse.name("t")))[0].read_all().to_pydict() == rows.to_pydict()
 
 
-def test_a_file_has_one_process(tmp_path: Path) -> None:
-    """While another process has the file open, its PID is named; afterwards the file opens."""
+def test_a_file_has_one_process(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While another process has the file open, its PID is named, at once in the log and at the end in the error."""
     url = f"duckdb:///{tmp_path}/new/folder/w.duckdb"
     with Warehouse(url) as warehouse:
         save(warehouse, ROWS)
@@ -137,6 +137,8 @@ def test_a_file_has_one_process(tmp_path: Path) -> None:
         ):
             save(warehouse, ROWS)
         assert caught.value.holder == f"PID {holder.pid}"
+        waiting = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
+        assert waiting == [("engine", "WARNING", f"{caught.value.message}; waiting up to 0.2 s for it to end")]
         holder.communicate("")
     with Warehouse(url, wait_s=5) as warehouse:
         assert not save(warehouse, ROWS).changed
