@@ -70,25 +70,28 @@ class NodeRunner:
         run_id = self._recorder.run_id
         for hook in self._before:
             hook(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
-        self.started_at = datetime.now(tz=UTC)
-        value, error = None, None
+        if self._recorder.is_recording:
+            self.started_at = datetime.now(tz=UTC)
+        value, error, success = None, None, False
         try:
             if self._method is None:
                 value = step.function(**arguments)
             else:
                 value = self._method(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
+            success = True
         except Exception as raised:
             scheduler.note(raised, node)
             error = raised
             raise
         finally:
-            self._note(node, value, error, notes=notes)
+            # Of an interrupt no error is told, but neither is it a success.
+            self._note(node, value, error, success=success, notes=notes)
             for hook in self._after:
                 hook(
                     run_id=run_id,
                     node_=node,
                     kwargs=arguments,
-                    success=error is None,
+                    success=success,
                     error=error,
                     result=value,
                     task_id=None,
@@ -98,13 +101,13 @@ class NodeRunner:
             del self.values[name]
         return value
 
-    def _note(self, node: Node, value: Any, error: Exception | None, *, notes: bool) -> None:
+    def _note(self, node: Node, value: Any, error: Exception | None, *, success: bool, notes: bool) -> None:
         if not self._recorder.is_recording:
             return
-        if node.kind is NodeKind.LOADER and error is None:
+        if node.kind is NodeKind.LOADER and success:
             self._on_read(node, value)
         if notes:
-            state = NodeRunState.SUCCESS if error is None else NodeRunState.FAILED
+            state = NodeRunState.SUCCESS if success else NodeRunState.FAILED
             self._recorder.node(
                 node, state, started_at=self.started_at, ended_at=datetime.now(tz=UTC), value=value, error=error
             )

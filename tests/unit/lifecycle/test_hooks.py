@@ -104,6 +104,21 @@ def test_a_failing_node_is_told_and_ends_the_run() -> None:
     assert calls[-2:] == [("a", "broken", False, "boom", None), ("a", "after", False, "boom", None)]
 
 
+def interrupted(first: int) -> int:
+    """A node at which somebody presses Ctrl-C."""
+    raise KeyboardInterrupt(first)
+
+
+def test_an_interrupt_is_no_success() -> None:
+    """What ends a run from outside is told as a failure without an error."""
+    calls: list[Any] = []
+    module = create_temporary_module(first, interrupted)
+    driver = Builder().with_modules(module).with_adapters(Witness("a", calls)).build()
+    with pytest.raises(KeyboardInterrupt):
+        driver.execute(["interrupted"], inputs={"number": 1})
+    assert calls[-2:] == [("a", "interrupted", False, "None", None), ("a", "after", False, "None", None)]
+
+
 def test_hooks_see_a_call_that_is_refused() -> None:
     """The hooks before an execution come before its check, and those after are told the fault."""
     calls: list[Any] = []
