@@ -89,18 +89,19 @@ class AsyncNodeRunner(NodeRunner):
             "task_id": None,
         }
         await self._hooks.call_all_lifecycle_hooks_sync_and_async("pre_node_execute", **told)
-        started, value, error = datetime.now(tz=UTC), None, None
+        started, value, error, success = datetime.now(tz=UTC), None, None, False
         try:
             value = step.function(**arguments) if self._method is None else self._method(**told)
             if inspect.isawaitable(value):
                 value = await value
+            success = True
         except Exception as raised:
             scheduler.note(raised, node)
             error = raised
             raise
         finally:
             self.started_at = started
-            self._note(node, value, error, notes=True)
-            told |= {"success": error is None, "error": error, "result": value}
+            self._note(node, value, error, success=success, notes=True)
+            told |= {"success": success, "error": error, "result": value}
             await self._hooks.call_all_lifecycle_hooks_sync_and_async("post_node_execute", **told)
         self.values[node.name] = value
