@@ -66,7 +66,7 @@ class Registry(Generic[T]):
             raise ExtensionError(f"there is no {self.kind} named {name!r}", hint=hint)
         try:
             extension: T = point.load()
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:  # a module whose import failed before may be there by halves
             raise ExtensionError(
                 f"the {self.kind} {name!r} ({point.value}) does not import: {error}",
                 hint="install the library it stands on",

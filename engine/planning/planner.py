@@ -291,8 +291,16 @@ def _for_node(loader: str) -> Iterator[None]:
 
 
 def source_name(source: TableSource, loader: str) -> str:
-    """Return what a source is called in recipes and reasons: its table, or the node that its query fills."""
-    return source.table if source.table is not None else f"query of {loader.removeprefix('load_data.')}"
+    """Return what a source is called in recipes and reasons: its table, or the node that it fills.
+
+    Two sources of one name must have one token, so only a whole table of the driver's own warehouse goes by its name
+    alone.
+    """
+    node = loader.removeprefix("load_data.")
+    if source.table is None:
+        return f"query of {node}"
+    is_whole = source.columns is None and source.where is None and source.warehouse is None
+    return source.table if is_whole else f"{source.table} for {node}"
 
 
 def file_is_missing(path: str) -> bool:

@@ -429,3 +429,32 @@ def test_another_result_of_the_same_recipe_is_noticed(project: Project, caplog: 
 def test_an_input_is_shown_as_it_was_and_is(built: Project) -> None:
     """The reason for another input shows both values."""
     assert "input: number 20 → 21" in reasons(rerun(built, {"number": 21}))["cleaned_table"]
+
+
+TWO_PARTS = """
+import polars as pl
+
+
+def joined(small: pl.DataFrame, large: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([small, large])
+"""
+
+
+@pytest.mark.parametrize(
+    "other", ["UPDATE orders SET amount = 11 WHERE id = 1", "UPDATE orders SET amount = 21 WHERE id = 2"]
+)
+def test_two_parts_of_one_table_are_two_sources(with_source: Project, other: str) -> None:
+    """Two loaders that read different rows of one table are each watched."""
+    with_source.write("flow", TWO_PARTS)
+
+    def refresh() -> Any:
+        return with_source.driver(
+            from_.table(target="small", table="orders", where="amount < 15"),
+            from_.table(target="large", table="orders", where="amount >= 15"),
+            to.table(id="joined_table", dependencies=["joined"], table="joined"),
+        ).refresh()
+
+    assert states(refresh()) == {"joined_table": "built"}
+    assert states(refresh()) == {"joined_table": "fresh"}
+    run_sql(with_source.warehouse, other)
+    assert states(refresh()) == {"joined_table": "built"}
