@@ -228,6 +228,11 @@ class StorageError(EngineError):
         self.location = location
         super().__init__(message, hint=hint)
 
+    def locate(self, location: str, what: str) -> None:
+        """Name the table or file where the error does not know it yet: ``what`` cannot be done to it."""
+        if not self.location:
+            self.location, self.message = location, f"{location} {what}: {self.message}"
+
 
 class LoadError(StorageError):
     """A table, query or file cannot be read."""

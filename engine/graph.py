@@ -103,14 +103,22 @@ class FunctionGraph:
         return self._with(added)
 
     def _load(self, request: LoadRequest) -> list[Node]:
-        target = self.node(request.target)
+        target = self._asked(request.target, f"from_.{request.loader}(target={request.target!r})")
         return loader_nodes(
             request, data_name=request.target, loaded_name=f"load_data.{request.target}", type_=target.type
         )
 
     def _save(self, request: SaveRequest, added: Mapping[str, Node]) -> list[Node]:
-        types = {name: (added.get(name) or self.node(name)).type for name in request.dependencies}
+        owner = f"to.{request.saver}(id={request.id!r})"
+        types = {name: (added.get(name) or self._asked(name, owner)).type for name in request.dependencies}
         return saver_nodes(request, types=types)
+
+    def _asked(self, name: str, owner: str) -> Node:
+        try:
+            return self.node(name)
+        except UnknownNodeError as error:
+            error.message = f"{owner}: {error.message}"
+            raise
 
     def node(self, name: str) -> Node:
         """Return the node of this name.

@@ -23,7 +23,8 @@ from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
-from engine.dialects.duckdb_link import WRITERS, Link, Turn, cannot_open, make_folder, options_of, path_of
+from engine.dialects.duckdb_link import WRITERS, Link, Turn, cannot_open, options_of, path_of
+from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.stamps import stamp_of, stamped
 from engine.dialects.streams import Guarded, rechunked, started
@@ -63,7 +64,7 @@ class DuckDB(Dialect):
         """Open the file, waiting for a process that holds it."""
         path, until, is_waiting = path_of(url), time.monotonic() + wait_s, False
         if path is not None:
-            make_folder(path, url)
+            make_place(path, url)
         while True:
             try:
                 main = duckdb.connect(
@@ -120,7 +121,7 @@ class DuckDB(Dialect):
 
     def translate(self, error: Exception, *, location: str, saving: bool) -> StorageError:
         """Say which of the usual things happened."""
-        text = str(error).split("\n\nLINE")[0].strip()
+        text = " ".join(str(error).split("\n\nLINE")[0].split())
         if isinstance(error, duckdb.TransactionException) or (
             isinstance(error, duckdb.ConstraintException) and "_engine_ledger" in text
         ):
@@ -134,6 +135,7 @@ class DuckDB(Dialect):
                 hint="read it to the end first, or return the relation itself",
             )
         hint = "check the names in the query" if self.is_missing(error) else ""
+        hint = "correct the SQL" if isinstance(error, duckdb.ParserException) else hint
         return (SaveError if saving else LoadError)(f"DuckDB refused {location}: {text}", location=location, hint=hint)
 
     def is_missing(self, error: Exception) -> bool:
@@ -227,7 +229,7 @@ class DuckDB(Dialect):
         kinds = [statement.type for statement in statements]
         if len(kinds) != 1 or kinds[0] != duckdb.StatementType.SELECT:
             said = " and ".join(kind.name for kind in kinds) or "nothing"
-            raise LoadError(f"a query must be one statement that reads; this is {said}", hint="write one SELECT")
+            raise sql.not_a_query(f"this is {said}")
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

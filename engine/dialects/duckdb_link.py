@@ -73,18 +73,6 @@ def options_of(url: sa.URL) -> dict[str, Any]:
     return {key: value for key, value in url.query.items() if isinstance(value, str)}
 
 
-def make_folder(path: Path, url: sa.URL) -> None:
-    """Create the folder that the file is to be in."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"the folder of {masked_url(url)} cannot be created: {error.strerror}",
-            location=masked_url(url),
-            hint=f"create {path.parent}, or name another place",
-        ) from None
-
-
 def cannot_open(error: duckdb.Error, url: sa.URL) -> StorageError:
     """Say why the file does not open."""
     text, location = str(error), masked_url(url)
@@ -100,7 +88,7 @@ def cannot_open(error: duckdb.Error, url: sa.URL) -> StorageError:
         return StorageError(
             f"{location} exists, but is not a DuckDB database", location=location, hint="name another file"
         )
-    if "WAL" in text or "wal" in text:
+    if re.search(r"\bWAL\b|\.wal\b", text):
         return StorageError(
             f"{location} cannot be opened, its write-ahead log is damaged: {text}",
             location=location,

@@ -50,6 +50,9 @@ SWAP_LOCK_MS = 100
 
 SWAP_S = 30.0
 
+_SYNTAX_ERROR = "42601"
+"""Source: PostgreSQL's appendix A, error codes."""
+
 
 class PostgreSQL(Dialect):
     """PostgreSQL 13 and later."""
@@ -140,6 +143,7 @@ class PostgreSQL(Dialect):
             )
         detail = getattr(diag, "message_detail", None)
         hint = {"42": "check the names in the query", "23": detail or "", "2B": detail or ""}.get(code[:2], "")
+        hint = "correct the SQL" if code == _SYNTAX_ERROR else hint
         return kind(f"PostgreSQL refused {location}: {text}", location=location, hint=hint)
 
     def is_missing(self, error: Exception) -> bool:
@@ -202,6 +206,11 @@ class PostgreSQL(Dialect):
             _bare(batches.schema), started(_drained(connection, reader, cursor, batches, batch_rows))
         )
         return made, token
+
+    def check_query(self, connection: Link, query: sa.TextClause) -> None:
+        """Look at the word it begins with; that it is one statement, the server itself sees to."""
+        del connection
+        sql.check_is_reading(query.text)
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Ask the server to describe the query."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import math
+import re
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,40 @@ MARK = "engine.warehouse"
 
 EXAMPLES = 5
 """How many offending keys a message lists."""
+
+
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(\w*)", re.DOTALL)
+_READING = {"select", "with", "values", "table", "from"}
+
+
+def first_word(text: str) -> str:
+    """Return the word that a statement begins with, behind comments and parentheses.
+
+    >>> first_word("/* all of them */ (SELECT 1)")
+    'SELECT'
+    """
+    found = _FIRST_WORD.match(text)
+    return found[1] if found else ""
+
+
+def is_reading(text: str) -> bool:
+    """Say whether a statement begins like one that reads; the database has the last word."""
+    return first_word(text).lower() in _READING
+
+
+def check_is_reading(text: str) -> None:
+    """Refuse a statement that does not begin like one that reads.
+
+    Raises:
+        LoadError: As said.
+    """
+    if not is_reading(text):
+        raise not_a_query(f"this begins with {first_word(text) or 'nothing'!r}")
+
+
+def not_a_query(said: str) -> LoadError:
+    """Make the error for SQL text that is not one statement that reads."""
+    return LoadError(f"a query must be one statement that reads; {said}", hint="write one SELECT")
 
 
 def quoted(name: str) -> str:

@@ -22,6 +22,7 @@ from sqlalchemy.dialects import sqlite as sqlalchemy_sqlite
 
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
@@ -83,16 +84,10 @@ class SQLite(Dialect):
     def connect(self, url: sa.URL, *, wait_s: float) -> Link:
         """Open the file, creating its folder."""
         path, location = _path(url), masked_url(url)
+        if path is not None:
+            make_place(Path(path), url)
         try:
-            if path is not None:
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
             main = _connect(path or ":memory:", wait_s)
-        except OSError as error:
-            raise StorageError(
-                f"the folder of {location} cannot be created: {error.strerror}",
-                location=location,
-                hint="check the path",
-            ) from None
         except sqlite3.Error as error:
             raise StorageError(
                 f"{location} cannot be opened: {error}", location=location, hint="check path and permissions"
@@ -142,6 +137,7 @@ class SQLite(Dialect):
         if isinstance(error, sqlite3.IntegrityError) and "_engine_ledger" in text:
             return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
         hint = "check the names in the query" if self.is_missing(error) else ""
+        hint = "correct the SQL" if "syntax error" in text or "incomplete input" in text else hint
         return (SaveError if saving else LoadError)(f"SQLite refused {location}: {text}", location=location, hint=hint)
 
     def is_missing(self, error: Exception) -> bool:
@@ -212,8 +208,14 @@ class SQLite(Dialect):
 
     def check_query(self, connection: Link, query: sa.TextClause) -> None:
         """Let SQLite itself say whether the text is one statement that reads, by making a view of it."""
-        with _view(connection.main, query):
-            pass
+        sql.check_is_reading(query.text)
+        try:
+            with _view(connection.main, query):
+                pass
+        except sqlite3.ProgrammingError as error:
+            if "one statement" not in str(error):
+                raise
+            raise sql.not_a_query("these are several") from None
 
     # --- writing -----------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import xxhash
 
-from engine.errors import EngineError, LoadError, OptionError, SaveError
+from engine.errors import EngineError, LoadError, OptionError, SaveError, StorageError
 from engine.formats import FORMATS
 from engine.formats.compression import compress, compression_of, decompressed, inner_name
 from engine.frames import library_of_type
@@ -275,6 +275,12 @@ def written_aside(path: Path) -> Iterator[Path]:
         _flush(aside)
         if aside.is_dir() and path.exists():
             _exchange_folder(aside, path)
+        elif path.is_dir():
+            raise SaveError(
+                f"{path} cannot be written: it is a folder",
+                location=str(path),
+                hint="choose another path, or move the folder that stands in the way",
+            )
         else:
             aside.replace(path)
         _flush(path.parent)
@@ -310,13 +316,16 @@ def _flush(path: Path) -> None:
 @contextlib.contextmanager
 def _naming(path: str, kind: type[LoadError | SaveError]) -> Iterator[None]:
     """Turn whatever a library raises into one error that names the file."""
+    what = f"cannot be {'read' if kind is LoadError else 'written'}"
     try:
         yield
+    except StorageError as error:
+        error.locate(path, what)
+        raise
     except EngineError:
         raise
     except Exception as error:
-        verb = "read" if kind is LoadError else "written"
-        raise kind(f"{path} cannot be {verb}: {type(error).__name__}: {error}", location=path) from error
+        raise kind(f"{path} {what}: {type(error).__name__}: {error}", location=path) from error
 
 
 def matching_files(path: str) -> list[Path]:

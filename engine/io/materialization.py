@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from engine.bindings import Configuration, Group, Source, Value
 from engine.errors import OptionError, RequestError, UnknownAdapterError, did_you_mean
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 
     from engine.bindings import Binding
     from engine.io import signatures
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,36 @@ def as_bindings(arguments: Mapping[str, Any]) -> dict[str, Binding]:
     return {k: v if isinstance(v, Source | Value | Group | Configuration) else Value(v) for k, v in arguments.items()}
 
 
+def _checked(face: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+    """Have wrong options of a method refused in the engine's words instead of Python's."""
+
+    def decorate(method: Callable[_P, _R]) -> Callable[_P, _R]:
+        parameters = inspect.signature(method).parameters.values()
+        needed = {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}
+        first = next(iter(needed))
+
+        @functools.wraps(method)
+        def call(*face_object: _P.args, **options: _P.kwargs) -> _R:
+            what = f"{first}={options[first]!r}" if first in options else ""
+            owner = f"{face}.{method.__name__}({what})"
+            if len(face_object) > 1:
+                raise OptionError(f"{owner} takes its options by name", hint=f"write {first}=…")
+            for option in options:
+                if option not in needed:
+                    raise OptionError.unknown(option, owner, needed)
+            if missing := [name for name, is_needed in needed.items() if is_needed and name not in options]:
+                raise OptionError(f"{owner} needs the option {missing[0]!r}", hint=f"add {missing[0]}=…")
+            return method(*face_object, **options)
+
+        return call
+
+    return decorate
+
+
 class _Loaders:
     """The namespace ``from_``."""
 
+    @_checked("from_")
     def table(
         self,
         *,
@@ -74,7 +106,6 @@ class _Loaders:
         where: str | None = None,
         params: Mapping[str, Any] | None = None,
         warehouse: str | None = None,
-        **unknown: Any,
     ) -> LoadRequest:
         """Read a table into node ``target``, as the type that the node's readers ask for.
 
@@ -85,12 +116,11 @@ class _Loaders:
             where: Only rows for which this SQL condition holds; ``:name`` stands for a parameter.
             params: The values of the parameters in ``where``.
             warehouse: The URL of another database than the driver's.
-            unknown: Refused.
         """
         options = {"table": table, "columns": columns, "where": where, "params": params, "warehouse": warehouse}
-        _refuse(unknown, f"from_.table(target={target!r})", options)
         return LoadRequest("table", target, as_bindings({k: v for k, v in options.items() if v is not None}))
 
+    @_checked("from_")
     def query(
         self,
         *,
@@ -98,7 +128,6 @@ class _Loaders:
         sql: Any,
         params: Mapping[str, Any] | None = None,
         warehouse: str | None = None,
-        **unknown: Any,
     ) -> LoadRequest:
         """Run a query and give its rows to node ``target``.
 
@@ -107,10 +136,8 @@ class _Loaders:
             sql: One SELECT statement; ``:name`` stands for a parameter.
             params: The values of the parameters.
             warehouse: The URL of another database than the driver's.
-            unknown: Refused.
         """
         options = {"sql": sql, "params": params, "warehouse": warehouse}
-        _refuse(unknown, f"from_.query(target={target!r})", options)
         return LoadRequest("query", target, as_bindings({k: v for k, v in options.items() if v is not None}))
 
     def __getattr__(self, name: str) -> Callable[..., LoadRequest]:
@@ -126,6 +153,7 @@ class _Loaders:
 class _Savers:
     """The namespace ``to``."""
 
+    @_checked("to")
     def table(
         self,
         *,
@@ -137,7 +165,6 @@ class _Savers:
         combine: Any = None,
         warehouse: str | None = None,
         adopt: bool = False,
-        **unknown: Any,
     ) -> SaveRequest:
         """Write a node's rows as a table, in one transaction with the row that proves it.
 
@@ -150,9 +177,7 @@ class _Savers:
             combine: A result builder that joins several nodes into one frame.
             warehouse: The URL of another database than the driver's.
             adopt: Write over a table that the engine did not write.
-            unknown: Refused.
         """
-        _refuse(unknown, f"to.table(id={id!r})", ("table", "mode", "keys", "combine", "warehouse", "adopt"))
         options: dict[str, Any] = {"table": table, "mode": mode}
         options |= {"keys": tuple(keys)} if keys else {}
         options |= {"warehouse": warehouse} if warehouse is not None else {}
@@ -183,11 +208,6 @@ def _save_request(
             hint="pass combine=PandasDataFrameResult() or another result builder to join several nodes",
         )
     return SaveRequest(saver, id_, names, as_bindings(options), combine)
-
-
-def _refuse(unknown: Mapping[str, Any], owner: str, options: Iterable[str]) -> None:
-    for option in unknown:
-        raise OptionError.unknown(option, owner, options)
 
 
 def _check(name: str, names_of: Callable[[str], Iterable[str]], kind: str, face: str) -> None:

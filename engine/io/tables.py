@@ -6,19 +6,20 @@ is the corridor between databases and frames; a query of the same database never
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import TableName, Write, WriteMode
-from engine.errors import LoadError, OptionError, SaveError, did_you_mean
+from engine.errors import LoadError, OptionError, SaveError, StorageError, did_you_mean
 from engine.frames import library_of, library_of_type
 from engine.io.data_adapters import DataLoader, DataSaver, TableSource, TableTarget
 from engine.io.session import current_saving, current_session
 from engine.io.utils import get_dataframe_metadata, get_sql_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from engine.dialects.base import Query
     from engine.dialects.warehouse import Warehouse
@@ -199,7 +200,7 @@ class TableSaver(_FrameAdapter, DataSaver):
         frame_types = get_dataframe_metadata(data)["dataframe_metadata"]["datatypes"]
         record = {**current.intent.record, "frame_types": frame_types}
         intent = dataclasses.replace(current.intent, record=record, adopt=self.adopt)
-        with current_session() as session:
+        with _about(self.table), current_session() as session:
             warehouse = session.warehouse(self.warehouse)
             write = Write(warehouse.name(self.table), spec.mode, spec.keys)
             query = warehouse.as_query(data)
@@ -231,7 +232,7 @@ def rows_of(session: Session, data: Any, location: str) -> Any:
     library = library_of(data)
     if library is None:
         raise SaveError(
-            f"{location} cannot be written: its node gives a {type(data).__qualname__}, which is no frame",
+            f"{location} cannot be written: its node gives {_said(data)}, which is no frame",
             location=location,
             hint="return a pandas, polars or Arrow frame, or a query",
         )
@@ -241,3 +242,17 @@ def rows_of(session: Session, data: Any, location: str) -> Any:
             if query is not None:
                 return other.read(query)[0]
     return library.to_arrow(data)
+
+
+def _said(value: Any) -> str:
+    return "None" if value is None else f"a value of type {type(value).__qualname__}"
+
+
+@contextlib.contextmanager
+def _about(table: str) -> Iterator[None]:
+    """Name the table in an error about its rows."""
+    try:
+        yield
+    except StorageError as error:
+        error.locate(table, "cannot be written")
+        raise

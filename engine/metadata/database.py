@@ -24,7 +24,7 @@ from sqlalchemy.pool import NullPool
 
 from engine.dialects.postgresql_faults import cause, refusal
 from engine.dialects.secrets import masked_url, parse_url
-from engine.errors import MetadataError
+from engine.errors import MetadataError, RequestError
 from engine.metadata.schema import SCHEMA
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ class Database:
         patience_s: How long a writer waits for its turn.
 
     Raises:
-        RequestError: The URL cannot be read, or shows its password in the query string.
-        MetadataError: It is not one of the two.
+        RequestError: The URL cannot be read, shows its password in the query string, or is not one of the two.
     """
 
     patience_s: ClassVar[float] = 30.0
@@ -253,7 +252,7 @@ def _parsed(text: str) -> sa.URL:
         return url
     if backend == "postgresql":
         return url.set(drivername="postgresql+psycopg")
-    raise MetadataError(
+    raise RequestError(
         f"metadata cannot live in {masked_url(url)}",
         hint="use a SQLite file (sqlite:///path/to/metadata.db) or a PostgreSQL database",
     )

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from engine.dialects.sql import is_reading
 from engine.errors import MetadataError, RequestError
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
 _ALLOWED = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _HINT = "write one SELECT; docs/reference/metadata.md lists the tables and views"
-
-_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(\w*)", re.DOTALL)
-_READING = {"select", "with", "values", "table"}
 
 _REFUSED = "not authorized|one statement at a time|multiple commands|read-only transaction"
 """What the databases say of a statement that is more than one, or would change something."""
@@ -32,7 +30,7 @@ def run(connection: sa.Connection, sql: str) -> tuple[list[str], list[tuple[Any,
         RequestError: It is not one statement, it would write, or the database does not understand it.
         MetadataError: The database cannot answer now.
     """
-    if _first_word(sql) not in _READING:
+    if not is_reading(sql):
         raise _not_reading()
     driver: Any = connection.connection.driver_connection
     errors = connection.dialect.loaded_dbapi
@@ -41,11 +39,6 @@ def run(connection: sa.Connection, sql: str) -> tuple[list[str], list[tuple[Any,
         return execute(driver, sql)
     except (errors.Error, sqlite3.Warning, ValueError) as error:
         raise _fault(error) from None
-
-
-def _first_word(sql: str) -> str:
-    found = _FIRST_WORD.match(sql)
-    return found[1].lower() if found else ""
 
 
 def _not_reading() -> RequestError:

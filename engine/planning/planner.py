@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.dialects.base import WriteMode
-from engine.errors import LoadError
+from engine.errors import EngineError, LoadError
 from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
 from engine.io.files import file_token
 from engine.io.tables import is_whole_table, ledger_token, query_of
@@ -143,11 +143,13 @@ class Planner:
                 with _for_node(loader):
                     warehouse.schema(query_of(warehouse, source))
             elif isinstance(source, FileSource) and "://" not in source.path and file_is_missing(source.path):
-                raise LoadError(
-                    f"there is no file {source.path} for node {loader!r}",
-                    location=source.path,
-                    hint=f"relative paths start at {Path.cwd()}",
-                )
+                is_folder = Path(source.path).is_dir()
+                with _for_node(loader):
+                    raise LoadError(
+                        f"there is no file {'in the folder ' if is_folder else ''}{source.path}",
+                        location=source.path,
+                        hint=f"relative paths start at {Path.cwd()}",
+                    )
 
     # --- tokens -------------------------------------------------------------------------------------------------------
     def settle(self, output: str, token: str | None) -> None:
@@ -282,12 +284,12 @@ class Planner:
 
 @contextlib.contextmanager
 def _for_node(loader: str) -> Iterator[None]:
-    """Say in an error about a table or query which node wanted it."""
+    """Say in an error about a table, query or file which node wanted it."""
     try:
         yield
-    except LoadError as error:
-        name = loader.removeprefix("load_data.")
-        raise LoadError(f"node {name!r}: {error.message}", location=error.location, hint=error.hint) from error
+    except EngineError as error:
+        error.message = f"node {loader.removeprefix('load_data.')!r}: {error.message}"
+        raise
 
 
 def source_name(source: TableSource, loader: str) -> str:
