@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("engine")
 _UNRECORDED_OPTIONS = {"adopt"}
+_NOT_AIRTIGHT = {"opaque", "dynamic"}
+"""Code of which something that decides cannot be read: when in doubt, rebuild."""
 _LONGEST_SAID = 40
 
 
@@ -211,8 +213,8 @@ class Cones:
 
     def _signature(self, name: str, output: str, unknowable: list[str]) -> str:
         node, code = self.graph.nodes[name], self.code(name)
-        if code is not None and code.completeness == "opaque":
-            unknowable.extend(code.warnings)
+        if code is not None and code.completeness in _NOT_AIRTIGHT:
+            unknowable.extend(code.warnings or [f"the code of {name}"])
         skipped = set(self._options(node)) if name == output else set()
         skipped |= {"sql"} & set(node.bindings) if node.kind is NodeKind.LOADER else set()
         bindings = {
@@ -281,4 +283,4 @@ def _shown(unit: CodeUnit) -> str:
     call = "()" if unit.kind == "function" else ""
     if unit.file_path:
         return f"{unit.qualname}{call} in {unit.file_path.rsplit('/', 1)[-1]}"
-    return f"{unit.qualname}{call} in {(unit.module or '').rsplit('.', 1)[-1]}.py"
+    return f"{unit.qualname}{call} in {unit.module.rsplit('.', 1)[-1]}.py" if unit.module else f"{unit.qualname}{call}"

@@ -458,3 +458,28 @@ def test_two_parts_of_one_table_are_two_sources(with_source: Project, other: str
     assert states(refresh()) == {"joined_table": "fresh"}
     run_sql(with_source.warehouse, other)
     assert states(refresh()) == {"joined_table": "built"}
+
+
+BY_NAME = """
+import polars as pl
+
+__limit__ = 1
+
+
+def limited() -> pl.DataFrame:
+    return pl.DataFrame({"limit": [__limit__]})
+
+
+def named() -> pl.DataFrame:
+    return pl.DataFrame({"limit": [globals()["__limit__"]]})
+"""
+
+
+def test_code_that_cannot_be_read_is_never_fresh(project: Project) -> None:
+    """A constant counts whatever it is called; what is looked up by name at run time is never called fresh."""
+    project.write("flow", BY_NAME)
+    requests = [to.table(id=f"{name}_table", dependencies=[name], table=name) for name in ("limited", "named")]
+    project.driver(*requests).refresh()
+    assert states(project.driver(*requests).refresh()) == {"limited_table": "fresh", "named_table": "unchanged"}
+    project.edit("flow", "__limit__ = 1", "__limit__ = 2")
+    assert states(project.driver(*requests).refresh()) == {"limited_table": "built", "named_table": "built"}

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from engine.planning.fingerprint.scopes import Import, Use
     from engine.planning.fingerprint.sources import Sources
 
+_OF_THE_IMPORT = frozenset(
+    {"__name__", "__file__", "__doc__", "__package__", "__spec__", "__loader__", "__path__", "__cached__"}
+) | {"__builtins__", "__debug__", "__class__", "__annotations__"}
+"""Names that Python itself puts into a module, or gives a function."""
+
 MISSING: Any = type("Missing", (), {"__repr__": lambda _: "MISSING"})()
 """Stands for no object."""
 
@@ -104,8 +109,8 @@ class Resolver:
 
     def _variable(self, head: str, rest: list[str], namespace: Namespace) -> Reference | None:
         target = namespace.variables[head]
-        if head.startswith("__") and head.endswith("__"):
-            return None  # __name__ and __file__ say where the code is, not what it does
+        if head in _OF_THE_IMPORT:
+            return None  # they say where the code is, not what it does
         if not isinstance(target, types.ModuleType) and (path := self._import_path(head, target, namespace)):
             return Reference(".".join([head, *rest]), ".".join([path, *rest]))
         return self._follow(target, head, rest, namespace.module)
