@@ -115,13 +115,17 @@ class Ledger:
         return {row.commit_id: row for row in self._rows(sa.select(self.table).where(self.table.c.commit_id.in_(ids)))}
 
     def of_recipe(self, table: TableName, recipe_version: str) -> LedgerRow | None:
-        """Return the latest row of a table that was made by a recipe, however long ago."""
+        """Return the latest row of a table that was made by a recipe, if all that came after it was appended."""
         if not recipe_version or not self.exists():
             return None
         c = self.table.c
         query = sa.select(self.table).where(c.dataset == str(table), c.recipe_version == recipe_version)
         rows = self._rows(query.order_by(c.seq.desc()).limit(1))
-        return rows[0] if rows else None
+        if not rows:
+            return None
+        later = sa.select(self.table).where(c.dataset == str(table), c.seq > rows[0].seq)
+        stays = all(row.mode is WriteMode.APPEND and not row.record.get("begins_anew") for row in self._rows(later))
+        return rows[0] if stays else None
 
     def insert(self, row: LedgerRow) -> None:
         """Write the row that makes a version true."""

@@ -102,6 +102,7 @@ class _Save:
     digest: Callable[[], str | None] | None
     ledger: Ledger
     wait_s: float
+    begins_anew: bool = False
 
     def run(self) -> Commit:
         self.dialect.lock(self.connection, self.write.table, wait_s=self.wait_s)
@@ -111,7 +112,9 @@ class _Save:
         head = self.ledger.heads([self.write.table])[self.write.table]
         before = self._look(self.write.table)
         self._guard(head, before)
-        self._append_once(head, before)
+        # What was appended to an earlier table of this name is gone with it.
+        self.begins_anew = before is None or head is None or before.identity != head.physical_name
+        self._append_once(head)
         if self.write.table.schema and self.dialect.traits.has_schemas:
             self.dialect.ensure_schema(self.connection, self.write.table.schema)
         if self.write.mode is WriteMode.VIEW:
@@ -139,9 +142,9 @@ class _Save:
                 hint="rebuild it with mode replace, or let this output adopt it (adopt=True)",
             )
 
-    def _append_once(self, head: LedgerRow | None, before: PhysicalTable | None) -> None:
+    def _append_once(self, head: LedgerRow | None) -> None:
         """Leave, when another run has appended this recipe's rows since this one was planned."""
-        if self.write.mode is not WriteMode.APPEND or not self.intent.once or head is None or before is None:
+        if self.write.mode is not WriteMode.APPEND or not self.intent.once or head is None or self.begins_anew:
             return
         if self.ledger.of_recipe(self.write.table, self.intent.recipe_version) is not None:
             raise _UnchangedError(head)
@@ -280,6 +283,7 @@ class _Save:
         intent, after = self.intent, self._look(self.write.table)
         record: Mapping[str, Any] = {
             **intent.record,
+            "begins_anew": self.begins_anew,
             "arrow_schema": base64.b64encode(schema.serialize().to_pybytes()).decode("ascii"),
             "columns": [] if after is None else _described(after),
         }

@@ -401,6 +401,8 @@ def test_each_recipe_is_appended_once(project: Project) -> None:
     assert refresh(1, "all") == {"days_table": "built"}
     rows, _ = TableLoader("days", warehouse=project.warehouse).load_data(pl.DataFrame)
     assert sorted(rows["day"].to_list()) == [1, 1, 2]
+    run_sql(project.warehouse, "DROP TABLE days")
+    assert [refresh(day)["days_table"] for day in (2, 1, 2)] == ["built", "built", "fresh"]
 
 
 DRAWN = """
