@@ -241,7 +241,7 @@ def test_a_value_that_is_no_frame_is_refused(warehouse_url: str) -> None:
         return None  # type: ignore[return-value]
 
     driver = driver_of(warehouse_url, wrong)
-    with pytest.raises(SaveError, match="NoneType"):
+    with pytest.raises(SaveError, match="gives None, which is no frame"):
         driver.materialize(to.table(id="out", dependencies=["wrong"], table="wrong"))
     with pytest.raises(LoadError):
         TableLoader("wrong", warehouse=warehouse_url).load_data(pl.DataFrame)
