@@ -16,8 +16,6 @@ import zipfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from engine.errors import LoadError
 from engine.formats import SUFFIXES_OF_COMPRESSION
 
@@ -34,6 +32,18 @@ def _read_zip(path: Path) -> IO[bytes]:
         if len(names) != 1:
             raise LoadError(f"{path} holds {len(names)} files", location=str(path), hint="pack exactly one file")
         return archive.open(names[0])
+
+
+def _read_zstd(path: Path) -> Any:
+    import pyarrow as pa
+
+    return pa.CompressedInputStream(str(path), "zstd")
+
+
+def _write_zstd(path: Path) -> Any:
+    import pyarrow as pa
+
+    return pa.CompressedOutputStream(str(path), "zstd")
 
 
 @contextlib.contextmanager
@@ -55,14 +65,14 @@ _READERS: Mapping[str, Callable[[Path], Any]] = {
     ".gz": gzip.GzipFile,
     ".xz": lzma.LZMAFile,
     ".zip": _read_zip,
-    ".zst": lambda path: pa.CompressedInputStream(str(path), "zstd"),
+    ".zst": _read_zstd,
 }
 _WRITERS: Mapping[str, Callable[[Path], Any]] = {
     ".bz2": functools.partial(bz2.BZ2File, mode="wb"),
     ".gz": _write_gzip,
     ".xz": functools.partial(lzma.LZMAFile, mode="wb"),
     ".zip": _write_zip,
-    ".zst": lambda path: pa.CompressedOutputStream(str(path), "zstd"),
+    ".zst": _write_zstd,
 }
 
 
