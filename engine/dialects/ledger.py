@@ -73,10 +73,12 @@ class Ledger:
         schema = SCHEMA if dialect.traits.has_schemas else ""
         self.table = ledger_table(schema)
         self.name = TableName(schema or dialect.traits.default_schema, NAME)
+        self._is_there = False
 
     def exists(self) -> bool:
-        """Say whether this warehouse has ever been written."""
-        return self._dialect.tables(self._connection, [self.name])[self.name] is not None
+        """Say whether this warehouse has ever been written; asked of the catalog until it has."""
+        self._is_there = self._is_there or self._dialect.tables(self._connection, [self.name])[self.name] is not None
+        return self._is_there
 
     def create(self, *, wait_s: float) -> None:
         """Create the ledger if it is absent; two that come first at once wait for one another."""
@@ -88,6 +90,7 @@ class Ledger:
         if self._dialect.traits.has_schemas:
             self._dialect.ensure_schema(self._connection, SCHEMA)
         self._dialect.run(self._connection, sa.schema.CreateTable(self.table))
+        self._is_there = True
 
     def heads(self, tables: Iterable[TableName]) -> dict[TableName, LedgerRow | None]:
         """Return the latest row of each table, in one query."""
