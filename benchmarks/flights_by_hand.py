@@ -69,8 +69,10 @@ def write_weather(connection: duckdb.DuckDBPyConnection, judged: pl.DataFrame, o
 
 
 def write(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame | pl.DataFrame) -> None:
-    """Keep a frame as a table; the database finds it by the name of the argument."""
-    connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS SELECT * FROM frame")  # noqa: S608 - names from here
+    """Keep a frame as a table."""
+    connection.register("rows", frame)
+    connection.execute(f"CREATE OR REPLACE TABLE marts.{name} AS SELECT * FROM rows")
+    connection.unregister("rows")
 
 
 def table(name: str, frame: pd.DataFrame | pl.DataFrame) -> sa.Select[Any]:
