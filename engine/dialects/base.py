@@ -111,6 +111,7 @@ class Traits:
         max_identifier_bytes: The longest name in UTF-8 bytes; None means there is no limit.
         folds_case: Names that differ only in case are one name.
         one_writer: Only one process at a time may have the database open.
+        many_connections: Threads of this process may each have a connection, and work at the same time.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Traits:
     max_identifier_bytes: int | None
     folds_case: bool
     one_writer: bool = False
+    many_connections: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,13 @@ class DuckDB(Dialect):
     """DuckDB 2."""
 
     traits = Traits(
-        "duckdb", has_schemas=True, default_schema="main", max_identifier_bytes=None, folds_case=True, one_writer=True
+        "duckdb",
+        has_schemas=True,
+        default_schema="main",
+        max_identifier_bytes=None,
+        folds_case=True,
+        one_writer=True,
+        many_connections=True,
     )
     driver_errors: ClassVar = (duckdb.Error,)
 

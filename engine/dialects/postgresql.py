@@ -57,7 +57,14 @@ _SYNTAX_ERROR = "42601"
 class PostgreSQL(Dialect):
     """PostgreSQL 13 and later."""
 
-    traits = Traits("postgresql", has_schemas=True, default_schema="public", max_identifier_bytes=63, folds_case=False)
+    traits = Traits(
+        "postgresql",
+        has_schemas=True,
+        default_schema="public",
+        max_identifier_bytes=63,
+        folds_case=False,
+        many_connections=True,
+    )
     driver_errors: ClassVar = (psycopg.Error, adbc_driver_manager.Error)
 
     # --- connections -------------------------------------------------------------------------------------------------

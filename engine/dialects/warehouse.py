@@ -73,6 +73,11 @@ class Warehouse:
         """Say whether the database lives in this process and dies with its connection."""
         return self._url.host is None and self._url.database in (None, "", ":memory:")
 
+    @property
+    def has_many_connections(self) -> bool:
+        """Say whether another thread may open this database too, and work with it at the same time."""
+        return self.dialect.traits.many_connections and not self.in_memory
+
     def close(self, *, forget: bool = False) -> None:
         """Let go of the database; the next use opens it again.
 

@@ -174,6 +174,10 @@ class FrameLibrary(ABC):
         """Return a frame as it was read from a table; a library's own options of this are keyword arguments."""
         return frame
 
+    def is_in_memory(self, annotation: Any) -> bool:
+        """Say whether frames of a type hold their rows: neither a stream, nor a plan, nor a query."""
+        return not self.stays_in_database and hasattr(bare(annotation), "__len__")
+
     def is_open(self, frame: Any) -> bool:
         """Say whether what the frame was read from must stay open for it to be read."""
         del frame

@@ -14,7 +14,7 @@ import abc
 import dataclasses
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from engine.htypes import fits
 
@@ -70,7 +70,13 @@ DataSource: TypeAlias = TableSource | FileSource | ValueSource
 
 
 class AdapterCommon(abc.ABC):
-    """What loaders and savers share: a name, the types they serve, and options that are dataclass fields."""
+    """What loaders and savers share: a name, the types they serve, and options that are dataclass fields.
+
+    Attributes:
+        may_leave_thread: It may work on another thread than the caller's, beside other nodes.
+    """
+
+    may_leave_thread: ClassVar[bool] = False
 
     @classmethod
     @abc.abstractmethod

@@ -112,6 +112,8 @@ def _holds_frames(format_name: str, *, writes: bool) -> bool:
 class _FileAdapter:
     """What the file loader and saver share: a format, a route, and options of which one is the path."""
 
+    may_leave_thread = True
+
     format: str
     route: Route
     options: Mapping[str, Any]

@@ -42,12 +42,12 @@ class Session:
         self.default_url = default_url
         self.tracks_sources = False
         self.stays_open = False
-        self._warehouses: dict[str, Warehouse] = {}
+        self._warehouses: dict[tuple[str, int], Warehouse] = {}
         self._guard = threading.Lock()
         self._users = 0
 
     def warehouse(self, url: str | None = None) -> Warehouse:
-        """Return the warehouse at ``url``, or the default one.
+        """Return the warehouse at ``url``, or the default one; each lane has its own connection to it.
 
         Raises:
             RequestError: No URL is given and there is no default.
@@ -58,16 +58,18 @@ class Session:
                 "a table is to be read or written, but no warehouse is known",
                 hint="give the driver one, Builder().with_warehouse('duckdb:///warehouse.duckdb'), or pass warehouse=",
             )
+        key = (url, _LANE.get())
         with self._guard:
-            if url not in self._warehouses:
+            if key not in self._warehouses:
                 from engine.dialects.warehouse import Warehouse
 
-                self._warehouses[url] = Warehouse(url)
-            return self._warehouses[url]
+                self._warehouses[key] = Warehouse(url)
+            return self._warehouses[key]
 
     def opened(self) -> list[Warehouse]:
-        """Return the warehouses in use so far."""
-        return list(self._warehouses.values())
+        """Return the warehouses in use so far on this lane."""
+        with self._guard:
+            return [warehouse for (_, lane), warehouse in self._warehouses.items() if lane == _LANE.get()]
 
     def close(self) -> None:
         """Let go of every warehouse; the next use opens it again."""
@@ -111,6 +113,7 @@ class Saving:
 
 _SESSION: ContextVar[Session | None] = ContextVar("engine_session", default=None)
 _SAVING: ContextVar[Saving | None] = ContextVar("engine_saving", default=None)
+_LANE: ContextVar[int] = ContextVar("engine_lane", default=0)
 
 
 @contextlib.contextmanager
@@ -132,6 +135,16 @@ def saving(intent: Intent) -> Iterator[Saving]:
         yield current
     finally:
         _SAVING.reset(token)
+
+
+@contextlib.contextmanager
+def own_lane() -> Iterator[None]:
+    """Give loaders and savers of this block the connections of this thread, which no other thread uses."""
+    token = _LANE.set(threading.get_ident())
+    try:
+        yield
+    finally:
+        _LANE.reset(token)
 
 
 @contextlib.contextmanager

@@ -91,6 +91,8 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
 class _FrameAdapter:
     """Serves every type of every frame library, and nothing else."""
 
+    may_leave_thread = True
+
     @classmethod
     def applicable_types(cls) -> Collection[type]:
         return ()
