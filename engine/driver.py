@@ -14,7 +14,7 @@ from engine.errors import ConfigurationError, DuplicateNodeError, RequestError
 from engine.execution.nodes import NodeRunner
 from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
-from engine.execution.request import Prepared, Request, Shape, names_of
+from engine.execution.request import Prepared, Request, Shape, inputs_of, names_of
 from engine.execution.runner import Runner
 from engine.execution.watch import Watch
 from engine.graph import FunctionGraph
@@ -273,7 +273,7 @@ class Driver(Inspection):
         return Request(
             final_vars=tuple(n for n in names if n not in savers),
             outputs=tuple(savers),
-            inputs=dict(inputs or {}),
+            inputs=inputs_of(graph, inputs),
             overrides=overrides,
             accepts=self.hooks.fits_value,
             **options,
@@ -328,7 +328,7 @@ class Driver(Inspection):
             )
         return Request(
             outputs=tuple(names),
-            inputs=dict(inputs or {}),
+            inputs=inputs_of(self.graph, inputs),
             overrides=dict(overrides or {}),
             rerun=rerun,
             brings_upstream=True,
@@ -376,7 +376,7 @@ class Driver(Inspection):
             )
         self._session.tracks_sources = store is not None
         cones = Cones(graph, request.inputs, request.overrides, Fingerprinter(m.__name__ for m in self.graph_modules))
-        planner = Planner(graph, cones, self._session, request.outputs, brings_upstream=request.brings_upstream)
+        planner = Planner(graph, cones, self._session, prepared.outputs, brings_upstream=request.brings_upstream)
         records: dict[str, OutputRecord] = {}
         if store is not None:
             settle_dead_runs(store, self._session, self._settings.project)

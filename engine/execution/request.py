@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from engine.bindings import sources_of
 from engine.errors import InputError, RequestError, UnknownNodeError, did_you_mean
 from engine.execution.scheduler import Schedule
 from engine.htypes import fits_value
@@ -35,12 +36,14 @@ class Prepared:
 
     Attributes:
         graph: The graph, requests attached.
-        final_order: The nodes that the asked-for values need, in order, without savers.
+        outputs: The savers that run: those asked for, and those whose words the asked-for values are made from.
+        final_order: The nodes that the asked-for values need, in order.
         loaders: The loaders among all nodes that are needed.
         steps: The steps that give the asked-for values, where there are no outputs to save before.
     """
 
     graph: FunctionGraph
+    outputs: tuple[str, ...]
     final_order: tuple[str, ...]
     loaders: tuple[str, ...]
     steps: list[Step] | None
@@ -107,13 +110,15 @@ class Request:
         faults = [*self._double(graph), *self._missing(graph, order), *self._mistyped(graph)]
         if faults:
             raise InputError(faults, hint=_HOW)
-        final = graph.order(self.final_vars, stop=given.__contains__) if self.outputs else order
+        outputs = (*self.outputs, *_savers_read(graph, order, self.outputs))
+        final = graph.order(self.final_vars, stop=given.__contains__) if outputs else order
         at_hand = frozenset(given)
         return Prepared(
             graph=graph,
-            final_order=tuple(name for name in final if graph.nodes[name].kind is not NodeKind.SAVER),
+            outputs=outputs,
+            final_order=tuple(final),
             loaders=tuple(name for name in order if graph.nodes[name].kind is NodeKind.LOADER),
-            steps=None if self.outputs else _steps(graph, self.final_vars, final, at_hand),
+            steps=None if outputs else _steps(graph, self.final_vars, final, at_hand),
         )
 
     def _double(self, graph: FunctionGraph) -> list[str]:
@@ -147,6 +152,15 @@ class Request:
         return faults
 
 
+def inputs_of(graph: FunctionGraph, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the inputs that count: a value named like a node that computes or loads something does not replace it.
+
+    Only ``overrides`` replace nodes. What no node knows stays, so that messages can say what a name may have meant.
+    """
+    nodes, config = graph.nodes, graph.config
+    return {n: v for n, v in (given or {}).items() if n not in nodes or n in config or nodes[n].function is None}
+
+
 def names_of(wanted: Sequence[Any]) -> list[str]:
     """Return the names of nodes that are given by name, as views or as functions, each once.
 
@@ -159,6 +173,16 @@ def names_of(wanted: Sequence[Any]) -> list[str]:
     if isinstance(wanted, str):
         raise RequestError(f"{wanted!r} is a text where a list of names is needed", hint=f"write [{wanted!r}]")
     return list(dict.fromkeys(w if isinstance(w, str) else getattr(w, "name", None) or w.__name__ for w in wanted))
+
+
+def _savers_read(graph: FunctionGraph, order: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    """Return the savers that nodes read what they say from, beside the outputs; those merely waited for do not run."""
+    savers = [name for name in order if graph.nodes[name].kind is NodeKind.SAVER and name not in outputs]
+    if not savers:
+        return savers
+    bindings = (binding for name in order for binding in graph.nodes[name].bindings.values())
+    read = {name for binding in bindings for name in sources_of(binding)}
+    return [name for name in savers if name in read]
 
 
 def _steps(

@@ -193,9 +193,11 @@ class Decorator(Modifier):
 
     Attributes:
         target: The nodes it acts on.
+        reaches_savers: Unless it names its nodes, it acts on what saves the final ones as well.
     """
 
     target: Target = None
+    reaches_savers: ClassVar[bool] = False
 
     @abstractmethod
     def decorate(self, node: Node, definition: Definition) -> Node:
@@ -270,6 +272,8 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
         nodes = _each(transformer.transform, chosen, nodes, definition)
     for decorator in (m for m in modifiers if isinstance(m, Decorator)):
         chosen = _chosen(decorator, decorator.target, nodes, function)
+        if decorator.reaches_savers and decorator.target is None:
+            chosen |= _savers_of(chosen, nodes)
         nodes = [decorator.decorate(node, definition) if node.name in chosen else node for node in nodes]
     _check_names(nodes, function)
     return nodes
@@ -432,6 +436,10 @@ def _each(
 
 def _final(nodes: Iterable[Node]) -> set[str]:
     return {node.name for node in nodes if not node.refined}
+
+
+def _savers_of(names: set[str], nodes: Iterable[Node]) -> set[str]:
+    return {node.name for node in nodes if node.kind is NodeKind.SAVER and not names.isdisjoint(node.upstream)}
 
 
 def _chosen(modifier: Modifier, target: Target, nodes: list[Node], function: Callable[..., Any]) -> set[str]:

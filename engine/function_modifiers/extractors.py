@@ -146,7 +146,7 @@ class ExtractFields(Transformer):
         if typing.is_typeddict(returned):
             return self._of_typed_dictionary(returned, function)
         origin = get_origin(returned) or returned
-        if not (isinstance(origin, type) and issubclass(origin, Mapping)):
+        if returned is not Any and not (isinstance(origin, type) and issubclass(origin, Mapping)):
             raise self.error(
                 function,
                 f"it takes a dictionary apart, but {node.name!r} is annotated {type_name(node.type)}",
@@ -211,6 +211,8 @@ class UnpackFields(Transformer):
 
     def _types(self, node: Node, definition: Definition) -> list[Any]:
         returned = plain(node.type)
+        if returned is Any:
+            return [Any] * len(self.fields)
         items = get_args(returned)
         if get_origin(returned) is not tuple or not items:
             raise self.error(

@@ -33,6 +33,8 @@ class Tag(Decorator):
 
     label: ClassVar[str] = "@tag"
 
+    reaches_savers: ClassVar[bool] = True
+
     tags: Mapping[str, str | list[str]]
     target: Target = None
     is_free: bool = False
@@ -72,7 +74,7 @@ def tag(*, target_: Target = None, bypass_reserved_namespaces_: bool = False, **
     """Put words on the nodes of a function, for people, hooks and `Driver.list_available_variables`.
 
     Args:
-        target_: The nodes to tag: the final ones (None), all (``...``), or those named.
+        target_: The nodes to tag: the final ones and their savers (None), all (``...``), or those named.
         bypass_reserved_namespaces_: Allow keys whose first word is reserved.
         tags: The words; a key may have parts separated by dots, a value is a string or a list of different strings.
     """

@@ -12,6 +12,7 @@ from engine.ad_hoc_utils import create_temporary_module
 from engine.base import DictResult, PandasDataFrameResult, PolarsDataFrameResult
 from engine.driver import Builder, Driver
 from engine.errors import InputError, RequestError, UnknownNodeError
+from engine.function_modifiers import datasaver
 from engine.io.materialization import from_, to
 from engine.lifecycle import GraphConstructionHook, GraphExecutionHook, NodeExecutionHook
 
@@ -85,6 +86,35 @@ def test_an_override_stands_for_its_node(driver: Driver) -> None:
         "doubled": 10,
     }
     assert CALLS == ["total"]
+
+
+def test_an_input_does_not_replace_a_node(driver: Driver) -> None:
+    """A value given for the name of a node that computes is passed over, as in Apache Hamilton; overrides replace."""
+    assert driver.execute(["total"], inputs={"number": 1, "doubled": 100}) == {"total": 4}
+    with pytest.raises(InputError, match="number"):
+        driver.execute(["doubled"], inputs={"doubled": 100})
+    driver.validate_execution(["total"], inputs={"number": 1, "doubled": "no number"})
+
+
+def test_what_a_saver_says_can_be_read(module: ModuleType) -> None:
+    """A node that reads a saver makes it save first, once, whether or not the saver is asked for."""
+
+    @datasaver()
+    def saved(number: int) -> dict[str, Any]:
+        CALLS.append("saved")
+        return {"rows": number}
+
+    def told(saved: dict[str, Any]) -> str:
+        return f"{saved['rows']} rows"
+
+    driver = Builder().with_modules(module, create_temporary_module(saved, told)).build()
+    assert driver.execute(["told"], inputs={"number": 3}) == {"told": "3 rows"}
+    assert driver.execute(["told", "saved"], inputs={"number": 3}) == {"told": "3 rows", "saved": {"rows": 3}}
+    file, values = driver.materialize(
+        to.memory(id="kept", dependencies=["told"]), additional_vars=["told"], inputs={"number": 3}
+    )
+    assert (file, values) == ({"kept": "3 rows"}, {"told": "3 rows"})
+    assert CALLS == ["saved"] * 3
 
 
 def test_optional_parameters_may_be_given(driver: Driver) -> None:

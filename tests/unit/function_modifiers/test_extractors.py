@@ -12,7 +12,16 @@ import pytest
 import sqlalchemy as sa
 
 from engine.errors import ModifierError
-from engine.function_modifiers import config, dataloader, extract_columns, extract_fields, tag, unpack_fields
+from engine.function_modifiers import (
+    config,
+    dataloader,
+    extract_columns,
+    extract_fields,
+    pipe_output,
+    step,
+    tag,
+    unpack_fields,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -297,3 +306,23 @@ def test_parts_keep_what_is_said_about_the_whole(made: Callable[..., Any]) -> No
     assert nodes["a"].tags == {"module": __name__, "hamilton.config": "x", "owner": "us"}
     assert nodes["a"].type is pd.Series
     assert nodes["f"].tags["hamilton.data_loader"] is True
+
+
+def test_parts_of_anything(made: Callable[..., Any]) -> None:
+    """Behind a step that may give anything, parts are taken by what the modifier says of them."""
+
+    def _same(x: Any) -> Any:
+        return x
+
+    @extract_fields({"a": int})
+    @pipe_output(step(_same))
+    def f() -> dict[str, int]:
+        return {"a": 1}
+
+    @unpack_fields("b", "c")
+    @pipe_output(step(_same))
+    def g() -> tuple[int, str]:
+        return 1, "x"
+
+    assert made(f)["a"].type is int
+    assert {name: made(g)[name].type for name in ("b", "c")} == {"b": Any, "c": Any}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from engine.errors import ModifierError
-from engine.function_modifiers import cache, extract_columns, extract_fields, schema, tag, tag_outputs
+from engine.function_modifiers import cache, extract_columns, extract_fields, save_to, schema, tag, tag_outputs
 from engine.function_modifiers.base import Modifier, nodes_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,19 @@ def test_a_tag_goes_to_its_target(target: Any, names: set[str]) -> None:
     tags = tagged(tag(owner="us", target_=target))
     assert {name for name, words in tags.items() if words == {"owner": "us"}} == names
     assert sum(map(bool, tags.values())) == len(names)
+
+
+def test_a_tag_reaches_what_saves(made: Callable[..., Any]) -> None:
+    """Whoever looks for a tag finds the node and what saves it, so that executing what is found saves."""
+
+    @tag(owner="us")
+    @save_to.memory()
+    @extract_fields({"a": int})
+    def f() -> dict[str, int]:
+        return {"a": 1}
+
+    tagged_nodes = {name for name, node in made(f).items() if node.tags.get("owner") == "us"}
+    assert tagged_nodes == {"a", "save.a"}
 
 
 def test_outer_tags_win() -> None:

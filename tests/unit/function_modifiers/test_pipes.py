@@ -212,7 +212,7 @@ def test_a_pipe_with_each_other_modifier(built: Built) -> None:
     names = ["loaded", "u", "v", "checked", "injected"]
     values = driver.execute(names, inputs={"a": 1, "n": 3})
     assert values == {"loaded": 8, "u": 2, "v": 4, "checked": -3, "injected": 5}
-    assert [n.name for n in driver.list_available_variables(tag_filter={"owner": "us"})] == ["checked"]
+    assert [n.name for n in driver.list_available_variables(tag_filter={"owner": "us"})] == ["checked", "save.checked"]
 
 
 def test_steps_behind_chosen_outputs(built: Built) -> None:
