@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from engine import driver
 from engine.execution.async_nodes import AsyncNodeRunner
+from engine.inspection import Inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +30,10 @@ _CALLS_AT_ONCE = 256
 """A call holds a thread while its nodes run on the loop; the thread does nothing but wait."""
 
 
-class AsyncDriver:
+class AsyncDriver(Inspection):
     """Runs a dataflow on the event loop that calls it.
+
+    What only looks at the graph is the plain driver's and is not awaited.
 
     Args:
         config: Decides which functions exist, and fills parameters of the same name.
@@ -55,12 +58,20 @@ class AsyncDriver:
             if allow_module_overrides:
                 _builder.allow_module_overrides()
         self.driver = driver.Builder.build(_builder)
+        self.graph, self.graph_modules, self.hooks = self.driver.graph, self.driver.graph_modules, self.driver.hooks
+        self._is_initialized = False
         self._threads = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="engine-call")
         # Warehouses serve one call at a time; calls that touch none do not wait.
         self._turn = asyncio.Lock()
 
     async def ainit(self) -> Self:
-        """Return the driver; there is nothing left to start."""
+        """Await what adapters begin with on a loop, once; the first call does it where nobody did before."""
+        if not self._is_initialized:
+            self._is_initialized = True
+            await self.hooks.ainit()
+            await self.hooks.call_all_lifecycle_hooks_async(
+                "post_graph_construct", graph=self.graph, modules=self.graph_modules, config=dict(self.graph.config)
+            )
         return self
 
     async def execute(
@@ -72,6 +83,17 @@ class AsyncDriver:
     ) -> Any:
         """Compute nodes and return their values; see `engine.driver.Driver.execute`."""
         return await self._call(self.driver.execute, final_vars, overrides, display_graph, inputs)
+
+    async def raw_execute(
+        self,
+        final_vars: Sequence[Any],
+        overrides: Mapping[str, Any] | None = None,
+        display_graph: bool = False,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Compute nodes and return their values by name; see `engine.driver.Driver.raw_execute`."""
+        values: dict[str, Any] = await self._call(self.driver.raw_execute, final_vars, overrides, display_graph, inputs)
+        return values
 
     async def materialize(
         self,
@@ -117,9 +139,31 @@ class AsyncDriver:
             plan: Plan = await self._call(self.driver.plan, outputs, inputs, overrides)
         return plan
 
+    def validate_execution(
+        self,
+        final_vars: Sequence[Any],
+        overrides: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check what `execute` would check, and run nothing; see `engine.driver.Driver.validate_execution`."""
+        self.driver.validate_execution(final_vars, overrides, inputs)
+
+    def validate_materialization(
+        self,
+        *materializers: SaveRequest | LoadRequest,
+        additional_vars: Sequence[Any] | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Check what `materialize` would check; see `engine.driver.Driver.validate_materialization`."""
+        self.driver.validate_materialization(
+            *materializers, additional_vars=additional_vars, overrides=overrides, inputs=inputs
+        )
+
     async def _call(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        await self.ainit()
         loop = asyncio.get_running_loop()
-        self.driver.use_nodes(functools.partial(AsyncNodeRunner, loop=loop))
+        self.driver.run_beside(functools.partial(AsyncNodeRunner, loop=loop), self.hooks.awaited_on(loop))
         return await loop.run_in_executor(self._threads, functools.partial(work, *arguments))
 
     def close(self) -> None:
@@ -140,7 +184,15 @@ class Builder(driver.Builder):
     """Collects what an async driver is made of; `build` is awaited."""
 
     async def build(self) -> AsyncDriver:  # type: ignore[override]  # awaited, as Apache Hamilton's users write it
-        """Make the driver.
+        """Make the driver and await what its adapters begin with.
+
+        Raises:
+            DefinitionError: The functions, or the requests, do not make a dataflow.
+        """
+        return await self.build_without_init().ainit()
+
+    def build_without_init(self) -> AsyncDriver:
+        """Make the driver where no loop runs yet; its first call awaits what its adapters begin with.
 
         Raises:
             DefinitionError: The functions, or the requests, do not make a dataflow.

@@ -18,6 +18,7 @@ from engine.execution.request import Prepared, Request, Shape, inputs_of, names_
 from engine.execution.runner import Runner
 from engine.execution.watch import Watch
 from engine.graph import FunctionGraph
+from engine.graph_types import HamiltonNode
 from engine.inspection import Inspection
 from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.session import Session, reads_on
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from engine.metadata.store import MetadataStore
     from engine.planning.plan import Plan
 
+
+Variable = HamiltonNode
+"""Apache Hamilton's older name of what `Driver.list_available_variables` gives."""
 
 _SHAPES_KEPT = 64
 """How many kinds of calls are kept ready to run; a program that makes more of them starts over."""
@@ -236,9 +240,9 @@ class Driver(Inspection):
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, "all")
         request.prepare(graph)
 
-    def use_nodes(self, make_nodes: Callable[..., NodeRunner]) -> None:
-        """Let something else run the nodes of later calls, such as an event loop."""
-        self._make_nodes = make_nodes
+    def run_beside(self, make_nodes: Callable[..., NodeRunner], hooks: LifecycleAdapterSet) -> None:
+        """Let something else, such as an event loop, run the nodes of later calls and tell their hooks."""
+        self._make_nodes, self.hooks = make_nodes, hooks
 
     def close(self) -> None:
         """Let go of the warehouse and the metadata store; the next call opens them again.
@@ -403,9 +407,8 @@ class Driver(Inspection):
     # --- hooks --------------------------------------------------------------------------------------------------------
     def _announce(self, graph: FunctionGraph) -> None:
         self.hooks.validate(graph, self.graph_modules)
-        self.hooks.call_all_lifecycle_hooks_sync(
-            "post_graph_construct", graph=graph, modules=self.graph_modules, config=dict(graph.config)
-        )
+        for hook in self.hooks.of("post_graph_construct"):
+            hook(graph=graph, modules=self.graph_modules, config=dict(graph.config))
 
     def _built(self, values: dict[str, Any]) -> Any:
         build = self.hooks.method("do_build_result")
@@ -444,6 +447,7 @@ class Builder:
         self.project = "default"
         self.environment = "default"
         self.allows_overrides = False
+        self.has_adapter = False
 
     def with_modules(self, *modules: ModuleType) -> Self:
         """Add modules of node functions."""
@@ -476,6 +480,19 @@ class Builder:
         """Add hooks, and at most one result builder."""
         self.adapters.extend(adapters)
         return self
+
+    def with_adapter(self, adapter: LifecycleAdapter) -> Self:
+        """Add the one adapter of older scripts; `with_adapters` takes any number.
+
+        Raises:
+            ConfigurationError: It was called before.
+        """
+        if self.has_adapter:
+            raise ConfigurationError(
+                "with_adapter was called twice", hint="write with_adapters(first, second), which takes any number"
+            )
+        self.has_adapter = True
+        return self.with_adapters(adapter)
 
     def with_warehouse(self, url: str) -> Self:
         """Set the database of loaders and savers that name none.

@@ -13,9 +13,11 @@ from engine.io.materialization import SaveRequest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
+    from types import ModuleType
 
     from engine.graph import FunctionGraph
     from engine.io.materialization import LoadRequest
+    from engine.lifecycle.base import LifecycleAdapterSet
 
 
 class Inspection(abc.ABC):
@@ -26,9 +28,18 @@ class Inspection(abc.ABC):
 
     Attributes:
         graph: The graph, static requests attached.
+        graph_modules: The modules it was made of.
+        hooks: The adapters.
     """
 
     graph: FunctionGraph
+    graph_modules: tuple[ModuleType, ...]
+    hooks: LifecycleAdapterSet
+
+    @property
+    def adapter(self) -> LifecycleAdapterSet:
+        """The adapters, under Apache Hamilton's name."""
+        return self.hooks
 
     @abc.abstractmethod
     def validate_execution(

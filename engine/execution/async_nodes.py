@@ -45,6 +45,7 @@ class AsyncNodeRunner(NodeRunner):
         super().__init__(values, hooks, recorder, on_read)
         self._loop = loop
         self._hooks = hooks
+        self._runs = next(iter(hooks.of_async("do_node_execute")), self._method)
 
     def run(self, steps: Iterable[Step]) -> None:
         """Run steps, those that do not read one another at the same time.
@@ -91,7 +92,7 @@ class AsyncNodeRunner(NodeRunner):
         await self._hooks.call_all_lifecycle_hooks_sync_and_async("pre_node_execute", **told)
         started, value, error, success = datetime.now(tz=UTC), None, None, False
         try:
-            value = step.function(**arguments) if self._method is None else self._method(**told)
+            value = step.function(**arguments) if self._runs is None else self._runs(**told)
             if inspect.isawaitable(value):
                 value = await value
             success = True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from engine.errors import ConfigurationError, ValidationError
 from engine.htypes import fits, fits_value
@@ -45,7 +47,8 @@ from engine.lifecycle.contracts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import asyncio
+    from collections.abc import Sequence
     from types import ModuleType
 
     from engine.graph import FunctionGraph
@@ -91,6 +94,10 @@ InvalidLifecycleAdapter = ConfigurationError
 ValidationException = ValidationError
 
 
+Answers: TypeAlias = Mapping[str, tuple[Callable[..., Any], ...]]
+"""Per hook, method or validator, what answers it."""
+
+
 @dataclass(frozen=True, slots=True)
 class ValidationResult:
     """What one validator says of one thing."""
@@ -121,12 +128,13 @@ class LifecycleAdapterSet:
                     f"{adapter!r} is no adapter: its class does not subclass one of engine.lifecycle",
                     hint="pass an instance of a NodeExecutionHook, GraphExecutionHook, ResultBuilder … subclass",
                 )
-        self._sync: dict[str, tuple[Callable[..., Any], ...]] = {}
-        self._async: dict[str, tuple[Callable[..., Any], ...]] = {}
-        for name, contracts in {**HOOKS, **METHODS, **VALIDATORS}.items():
-            answers = [answer for a in adapters for answer in _answers(a, name, contracts)]
-            self._sync[name] = tuple(a for a in answers if not inspect.iscoroutinefunction(a))
-            self._async[name] = tuple(a for a in answers if inspect.iscoroutinefunction(a))
+        self._all: Answers = {
+            name: tuple(answer for a in adapters for answer in _answers(a, name, contracts))
+            for name, contracts in {**HOOKS, **METHODS, **VALIDATORS}.items()
+        }
+        self._sync: Answers = _only(self._all, lambda answer: not inspect.iscoroutinefunction(answer))
+        self._async: Answers = _only(self._all, inspect.iscoroutinefunction)
+        self._called = self._sync
         for name in METHODS:
             self._check_single(name)
 
@@ -145,9 +153,19 @@ class LifecycleAdapterSet:
         return list(self._adapters)
 
     # --- what the driver and the runner ask ---------------------------------------------------------------------------
+    def awaited_on(self, loop: asyncio.AbstractEventLoop) -> Self:
+        """Return the same adapters for a thread beside a loop: `of` and `method` give the coroutine functions as well.
+
+        Such a one is called like any other; it runs on the loop, and the call returns when it is done.
+        """
+        twin = copy.copy(self)
+        called = {name: tuple(_waiting(answer, loop) for answer in all_) for name, all_ in self._all.items()}
+        twin._called = called  # noqa: SLF001 - an instance of this class
+        return twin
+
     def of(self, name: str) -> tuple[Callable[..., Any], ...]:
         """Return the methods that answer a hook or validator, in the order of the adapters; an empty tuple if none."""
-        return self._sync[name]
+        return self._called[name]
 
     def of_async(self, name: str) -> tuple[Callable[..., Any], ...]:
         """Return the coroutine functions that answer a hook."""
@@ -155,7 +173,7 @@ class LifecycleAdapterSet:
 
     def method(self, name: str) -> Callable[..., Any] | None:
         """Return the one method of this name, if an adapter has it."""
-        return self._sync[name][0] if self._sync[name] else None
+        return self._called[name][0] if self._called[name] else None
 
     @property
     def fits(self) -> Callable[[Any, Any], bool]:
@@ -234,7 +252,7 @@ class LifecycleAdapterSet:
         """
         return await self._the(self._async, method_name)(**kwargs)
 
-    def _the(self, kind: dict[str, tuple[Callable[..., Any], ...]], name: str) -> Callable[..., Any]:
+    def _the(self, kind: Answers, name: str) -> Callable[..., Any]:
         if not kind[name]:
             raise ConfigurationError(f"no adapter implements {name}", hint="ask does_method() first")
         return kind[name][0]
@@ -261,6 +279,21 @@ class LifecycleAdapterSet:
 def _answers(adapter: Any, name: str, contracts: tuple[type, ...]) -> list[Callable[..., Any]]:
     own = [c for c in contracts if isinstance(adapter, c) and getattr(type(adapter), name) is not getattr(c, name)]
     return [getattr(adapter, name)] if own else []
+
+
+def _only(answers: Answers, is_kind: Callable[[Any], bool]) -> Answers:
+    return {name: tuple(filter(is_kind, methods)) for name, methods in answers.items()}
+
+
+def _waiting(answer: Callable[..., Any], loop: asyncio.AbstractEventLoop) -> Callable[..., Any]:
+    """Return a plain function in a coroutine function's stead."""
+    return functools.partial(_wait_for, answer, loop) if inspect.iscoroutinefunction(answer) else answer
+
+
+def _wait_for(answer: Callable[..., Any], loop: asyncio.AbstractEventLoop, **arguments: Any) -> Any:
+    import asyncio
+
+    return asyncio.run_coroutine_threadsafe(answer(**arguments), loop).result()
 
 
 def _fits_or(widened: Callable[..., bool], given: Any, wanted: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -14,6 +15,14 @@ from engine.errors import InputError
 from engine.function_modifiers import parameterize, value
 from engine.io.materialization import from_, to
 from engine.lifecycle import NodeExecutionHook
+from engine.lifecycle.base import (
+    BaseDoNodeExecuteAsync,
+    BasePostGraphConstructAsync,
+    BasePostGraphExecuteAsync,
+    BasePostNodeExecuteAsync,
+    BasePreGraphExecuteAsync,
+    BasePreNodeExecuteAsync,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -197,3 +206,109 @@ def test_materializers_work(warehouse_url: str, tmp_path: Path) -> None:
         return first.summary(), again.summary(), list(saved), values["frame"]["id"].to_list(), plan.is_empty
 
     assert run(work()) == ("1 built", "1 fresh", ["file"], [2, 4], True)
+
+
+class Everything(
+    BasePreNodeExecuteAsync,
+    BasePostNodeExecuteAsync,
+    BasePreGraphExecuteAsync,
+    BasePostGraphExecuteAsync,
+    BasePostGraphConstructAsync,
+):
+    """Notes every moment from coroutine methods that really wait."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    async def _note(self, text: str) -> None:
+        await asyncio.sleep(0)
+        self.seen.append(text)
+
+    async def ainit(self) -> None:
+        """Note the beginning."""
+        await self._note("begun")
+
+    async def post_graph_construct(self, **_: Any) -> None:
+        """Note that the graph is built."""
+        await self._note("constructed")
+
+    async def pre_graph_execute(self, **_: Any) -> None:
+        """Note the beginning of a call."""
+        await self._note("graph")
+
+    async def post_graph_execute(self, *, success: bool, **_: Any) -> None:
+        """Note the end of a call."""
+        await self._note(f"graph {success}")
+
+    async def pre_node_execute(self, *, node_: Any, **_: Any) -> None:
+        """Note the beginning of a node."""
+        await self._note(node_.name)
+
+    async def post_node_execute(self, *, node_: Any, success: bool, **_: Any) -> None:
+        """Note the end of a node."""
+        await self._note(f"{node_.name} {success}")
+
+
+def test_coroutine_hooks_are_awaited_at_every_moment(tmp_path: Path) -> None:
+    """Hooks that are coroutine functions are told of the graph, of calls, of nodes, and of loaders and savers."""
+    hook, path = Everything(), tmp_path / "out.json"
+
+    async def work() -> None:
+        async with await driver_of(fetched, hooks=[hook]) as driver:
+            await driver.materialize(to.json(id="file", dependencies=["fetched"], path=str(path)), inputs={"number": 1})
+
+    def fetched(number: int) -> dict[str, int]:
+        return {"number": number}
+
+    run(work())
+    assert hook.seen == [
+        *("begun", "constructed", "constructed", "graph", "fetched", "fetched True", "file", "file True", "graph True")
+    ]
+
+
+class Counting(BaseDoNodeExecuteAsync):
+    """Runs the nodes itself."""
+
+    async def do_node_execute(self, *, node_: Any, kwargs: dict[str, Any], **_: Any) -> Any:
+        """Wait, run the node, and add a hundred."""
+        await asyncio.sleep(0)
+        value = node_(**kwargs)
+        return 100 + (await value if inspect.isawaitable(value) else value)
+
+
+def test_a_coroutine_method_runs_the_nodes() -> None:
+    """The one adapter that runs nodes may be a coroutine function."""
+
+    async def work() -> Any:
+        async with await driver_of(fetched, doubled, hooks=[Counting()]) as driver:
+            return await driver.execute(["doubled"], inputs={"number": 1})
+
+    assert run(work()) == {"doubled": 304}
+
+
+def test_a_driver_may_be_built_before_there_is_a_loop() -> None:
+    """What adapters begin with is awaited once, by the first call."""
+    hook = Everything()
+    driver = Builder().with_modules(create_temporary_module(fetched)).with_adapters(hook).build_without_init()
+    assert hook.seen == []
+    assert run(driver.raw_execute(["fetched"], inputs={"number": 1})) == {"fetched": 2}
+    assert run(driver.raw_execute(["fetched"], inputs={"number": 2})) == {"fetched": 3}
+    driver.close()
+    assert hook.seen.count("begun") == hook.seen.count("constructed") == 1
+
+
+def test_what_looks_and_does_not_run_is_not_awaited() -> None:
+    """An async driver tells of its graph, draws it and checks calls as the plain one does."""
+
+    async def work() -> None:
+        async with await driver_of(fetched, doubled, total) as driver:
+            assert [node.name for node in driver.what_is_upstream_of("doubled")] == ["number", "fetched", "doubled"]
+            assert len(driver.list_available_variables()) == 4
+            assert "doubled" in str(driver.display_all_functions())
+            assert "doubled" in str(driver.visualize_execution(["total"], inputs={"number": 1}))
+            assert driver.graph_modules
+            assert driver.adapter.adapters == []
+            with pytest.raises(InputError, match="number"):
+                driver.validate_execution(["total"])
+
+    run(work())

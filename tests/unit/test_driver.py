@@ -243,6 +243,14 @@ def test_dict_result_is_the_builders_default_and_pandas_the_constructors(module:
     assert Driver({}, module, adapter=DictResult()).execute(["doubled"], inputs={"number": 2}) == {"doubled": 4}
 
 
+def test_the_older_adapter_is_one(module: ModuleType) -> None:
+    """`with_adapter` adds one adapter; a second call is an error that names what takes several."""
+    builder = Builder().with_modules(module).with_adapter(PandasDataFrameResult())
+    assert isinstance(builder.build().execute(["series"], inputs={"number": 2}), pd.DataFrame)
+    with pytest.raises(ValueError, match="with_adapters"):
+        builder.with_adapter(DictResult())
+
+
 def test_stale_needs_a_record(module: ModuleType, tmp_path: Any) -> None:
     """Asking for what is stale without a metadata store is refused with the remedy."""
     driver = Builder().with_modules(module).build()
