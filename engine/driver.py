@@ -353,7 +353,7 @@ class Driver(Inspection):
             watched.results = dict(result.values)
             if request.mode == "execute":
                 watched.results |= {output.name: output.metadata for output in result.outputs}
-            self._session.stays_open = any(reads_on(value) for value in result.values.values())
+            self._session.stays_open = bool(self._session.opened()) and any(map(reads_on, result.values.values()))
         return result
 
     def _prepared(self, graph: FunctionGraph, request: Request) -> Prepared:

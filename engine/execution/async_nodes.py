@@ -13,15 +13,16 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from engine.execution import scheduler
 from engine.execution.nodes import NodeRunner
+from engine.execution.steps import fill, note
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from engine.execution.recorder import Recorder
-    from engine.execution.scheduler import Step
+    from engine.execution.scheduler import Stage
+    from engine.execution.steps import Step
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.node import Node
 
@@ -47,16 +48,17 @@ class AsyncNodeRunner(NodeRunner):
         self._hooks = hooks
         self._runs = next(iter(hooks.of_async("do_node_execute")), self._method)
 
-    def run(self, steps: Iterable[Step]) -> None:
-        """Run steps, those that do not read one another at the same time.
+    def run(self, stage: Stage) -> None:
+        """Run a stage, the steps that do not read one another at the same time.
 
         Raises:
             Exception: What a node raised first, unchanged, with a note on the node; what runs beside it is cancelled.
         """
-        for blocks, group in groupby(steps, key=lambda step: step.node.kind is NodeKind.LOADER):
+        for blocks, group in groupby(stage.steps(), key=lambda step: step.node.kind is NodeKind.LOADER):
             batch = list(group)
             if blocks:
-                super().run(batch)
+                for step in batch:
+                    self.run_step(step)
             else:
                 asyncio.run_coroutine_threadsafe(self._together(batch), self._loop).result()
 
@@ -82,7 +84,7 @@ class AsyncNodeRunner(NodeRunner):
             await asyncio.wait(waits)
             if any(task.cancelled() or task.exception() for task in waits):
                 return  # the group is about to cancel this one
-        node, arguments = step.node, scheduler.fill(step.node, self.values)
+        node, arguments = step.node, fill(step.node, self.values)
         told: dict[str, Any] = {
             "run_id": self._recorder.run_id,
             "node_": node,
@@ -97,7 +99,7 @@ class AsyncNodeRunner(NodeRunner):
                 value = await value
             success = True
         except Exception as raised:
-            scheduler.note(raised, node)
+            note(raised, node)
             error = raised
             raise
         finally:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.execution import scheduler
+from engine.execution.steps import fill, note
 from engine.metadata.records import NodeRunState
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from engine.execution.recorder import Recorder
-    from engine.execution.scheduler import Step
+    from engine.execution.scheduler import Stage
+    from engine.execution.steps import Step
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.node import Node
 
@@ -46,27 +47,29 @@ class NodeRunner:
         self._on_read = on_read
         self._is_watched = bool(self._before or self._after or self._method) or recorder.is_recording
 
-    def run(self, steps: Iterable[Step]) -> None:
-        """Run steps in order, keeping their values as long as somebody needs them.
+    def run(self, stage: Stage) -> None:
+        """Run a stage, keeping its values as long as somebody needs them.
 
         Raises:
             Exception: What a node raised, unchanged, with a note on the node.
         """
-        if not self._is_watched:
-            scheduler.run(steps, self.values)
-            return
-        for step in steps:
-            self._watched(step, notes=True)
+        if self._is_watched:
+            for step in stage.steps():
+                self.run_step(step)
+        else:
+            stage.calls.run(self.values)
 
     def run_saver(self, step: Step) -> Any:
         """Run the step of a saver, whose record is written when its commit is known; return what it says."""
-        if self._is_watched:
-            return self._watched(step, notes=False)
-        scheduler.run([step], self.values)
-        return self.values[step.name]
+        return self.run_step(step, notes=False)
 
-    def _watched(self, step: Step, *, notes: bool) -> Any:
-        node, arguments = step.node, scheduler.fill(step.node, self.values)
+    def run_step(self, step: Step, *, notes: bool = True) -> Any:
+        """Run one step before the eyes of all who watch; return its value.
+
+        Raises:
+            Exception: What the node raised, unchanged, with a note on the node.
+        """
+        node, arguments = step.node, fill(step.node, self.values)
         run_id = self._recorder.run_id
         for hook in self._before:
             hook(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
@@ -80,7 +83,7 @@ class NodeRunner:
                 value = self._method(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
             success = True
         except Exception as raised:
-            scheduler.note(raised, node)
+            note(raised, node)
             error = raised
             raise
         finally:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.bindings import sources_of
 from engine.errors import InputError, RequestError, UnknownNodeError, did_you_mean
-from engine.execution.scheduler import Schedule
+from engine.execution.scheduler import Stage
 from engine.htypes import fits_value
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from engine.execution.scheduler import Step
     from engine.graph import FunctionGraph
 
 
@@ -39,14 +38,14 @@ class Prepared:
         outputs: The savers that run: those asked for, and those whose words the asked-for values are made from.
         final_order: The nodes that the asked-for values need, in order.
         loaders: The loaders among all nodes that are needed.
-        steps: The steps that give the asked-for values, where there are no outputs to save before.
+        stage: The stage that gives the asked-for values, where there are no outputs to save before.
     """
 
     graph: FunctionGraph
     outputs: tuple[str, ...]
     final_order: tuple[str, ...]
     loaders: tuple[str, ...]
-    steps: list[Step] | None
+    stage: Stage | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,20 +104,22 @@ class Request:
                 raise UnknownNodeError.among(name, graph.savers(), what="output")
         for name in (*self.final_vars, *self.overrides):
             graph.node(name)
-        given = self.inputs.keys() | graph.config.keys() | self.overrides.keys()
+        given = frozenset(self.inputs.keys() | graph.config.keys() | self.overrides.keys())
         order = graph.order((*self.final_vars, *self.outputs), stop=given.__contains__)
         faults = [*self._double(graph), *self._missing(graph, order), *self._mistyped(graph)]
         if faults:
             raise InputError(faults, hint=_HOW)
-        outputs = (*self.outputs, *_savers_read(graph, order, self.outputs))
-        final = graph.order(self.final_vars, stop=given.__contains__) if outputs else order
-        at_hand = frozenset(given)
+        savers = {name for name in order if graph.nodes[name].kind is NodeKind.SAVER}.difference(self.outputs)
+        outputs = (*self.outputs, *_read_by_nodes(graph, order, savers))
+        # What is merely waited for does not run, nor does what only that needs.
+        stop = given.union(() if outputs else savers).__contains__
+        final = graph.order(self.final_vars, stop) if self.outputs or savers else order
         return Prepared(
             graph=graph,
             outputs=outputs,
             final_order=tuple(final),
             loaders=tuple(name for name in order if graph.nodes[name].kind is NodeKind.LOADER),
-            steps=None if outputs else _steps(graph, self.final_vars, final, at_hand),
+            stage=None if outputs else _stage(graph, final, self.final_vars, given),
         )
 
     def _double(self, graph: FunctionGraph) -> list[str]:
@@ -175,18 +176,15 @@ def names_of(wanted: Sequence[Any]) -> list[str]:
     return list(dict.fromkeys(w if isinstance(w, str) else getattr(w, "name", None) or w.__name__ for w in wanted))
 
 
-def _savers_read(graph: FunctionGraph, order: Sequence[str], outputs: Sequence[str]) -> list[str]:
-    """Return the savers that nodes read what they say from, beside the outputs; those merely waited for do not run."""
-    savers = [name for name in order if graph.nodes[name].kind is NodeKind.SAVER and name not in outputs]
+def _read_by_nodes(graph: FunctionGraph, order: Sequence[str], savers: Collection[str]) -> list[str]:
+    """Return the savers that nodes read what they say from, in order."""
     if not savers:
-        return savers
+        return []
     bindings = (binding for name in order for binding in graph.nodes[name].bindings.values())
     read = {name for binding in bindings for name in sources_of(binding)}
-    return [name for name in savers if name in read]
+    return [name for name in order if name in savers and name in read]
 
 
-def _steps(
-    graph: FunctionGraph, final_vars: Sequence[str], order: Sequence[str], at_hand: frozenset[str]
-) -> list[Step]:
-    names = [name for name in final_vars if name not in at_hand]
-    return Schedule(graph, [order], keeps=(*final_vars, *at_hand)).steps(0, names, at_hand)
+def _stage(graph: FunctionGraph, order: Sequence[str], kept: Collection[str], at_hand: frozenset[str]) -> Stage:
+    nodes = [node for node in map(graph.nodes.__getitem__, order) if node.function is not None]
+    return Stage(nodes, graph.upstream, at_hand, {node.name for node in nodes}.difference(kept))

@@ -246,11 +246,11 @@ class Runner:
 
     def _run_and_save(self, stage: int, output: str) -> Any:
         """Run what an output needs, its saver last; return what makes the result once the time is known."""
-        steps = self.schedule.steps(stage, [output], self.values)
-        self.nodes.run(steps[:-1])
+        before, saver = self.schedule.saver(stage, output, self.values)
+        self.nodes.run(before)
         intent = self._intent(output)
         with saving(intent) as save:
-            metadata = self.nodes.run_saver(steps[-1])
+            metadata = self.nodes.run_saver(saver)
         version = self._version(output, intent, save.commit, metadata)
         self.planner.settle(output, version.token if version else None)
         changed = version is None or version.changed
@@ -312,11 +312,10 @@ class Runner:
         return versions.of_file(path, intent, metadata, previous)
 
     def _final_values(self) -> None:
-        if self.outputs or self.prepared.steps is None:
-            names = [name for name in self.request.final_vars if name not in self.values]
-            self.nodes.run(self.schedule.steps(len(self.outputs), names, self.values))
-        else:
-            self.nodes.run(self.prepared.steps)
+        stage = self.prepared.stage
+        if stage is None:
+            stage = self.schedule.stage(len(self.outputs), self.request.final_vars, self.values)
+        self.nodes.run(stage)
 
     def _record_output(self, output: str, intent: Intent, state: NodeRunState, rows: int | None) -> None:
         if self.recorder.is_recording:
