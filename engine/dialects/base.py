@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
+from engine.dialects.definitions import PARTS, TableDefinition
 from engine.errors import RequestError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import sqlalchemy as sa
 
+    from engine.dialects.definitions import SqlType
     from engine.errors import StorageError
 
     Query: TypeAlias = sa.Select[Any] | sa.TextClause
@@ -112,6 +114,7 @@ class Traits:
         folds_case: Names that differ only in case are one name.
         one_writer: Only one process at a time may have the database open.
         many_connections: Threads of this process may each have a connection, and work at the same time.
+        defines: Which parts of a `TableDefinition` it keeps.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Traits:
     folds_case: bool
     one_writer: bool = False
     many_connections: bool = False
+    defines: frozenset[str] = PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +135,13 @@ class Write:
         table: The table or view.
         mode: How the rows get there.
         keys: The key columns of upsert and delete_insert.
+        definition: What the table is to have beyond its rows.
     """
 
     table: TableName
     mode: WriteMode = WriteMode.REPLACE
     keys: tuple[str, ...] = ()
+    definition: TableDefinition = TableDefinition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,13 +380,26 @@ class Dialect(ABC):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    def spelt(self, connection: Any, types: Mapping[str, SqlType]) -> dict[str, str]:
+        """Return the types that a definition gives to columns, as the catalog will spell them.
+
+        Raises:
+            StorageError: There is no such type.
+        """
+        del connection
+        return {name: type_.text for name, type_ in types.items()}
+
     @abstractmethod
     def stage(
-        self, connection: Any, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+        self, connection: Any, staging: TableName, rows: pa.RecordBatchReader | Query, types: Mapping[str, str]
     ) -> Staged:
         """Put the rows of a stream or of a query of this database into a new table ``staging``.
 
-        A column without a type (nothing but NULL) takes the type it has in ``target``.
+        Args:
+            connection: As ever.
+            staging: The table to make.
+            rows: The rows; those of a stream have the Arrow type of the column's SQL type, where it has one.
+            types: By column, the SQL type to have; without one, it follows from the Arrow type.
 
         Raises:
             SaveError: A column or value cannot be kept exactly; the message names it.
@@ -390,7 +409,10 @@ class Dialect(ABC):
     def publish(
         self, connection: Any, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
     ) -> str:
-        """Make the staged rows the table's rows as ``write`` says, stamp the table, return the stamp."""
+        """Make the staged rows the table's rows as ``write`` says, stamp the table, return the stamp.
+
+        The table then has what ``write.definition`` asks for.
+        """
 
     @abstractmethod
     def publish_view(

@@ -15,8 +15,9 @@ from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
+from engine.dialects.definitions import converted
 from engine.dialects.ledger import Ledger
-from engine.dialects.types import assignable, schema_text
+from engine.dialects.types import arrow_type, assignable, schema_text, sql_type
 from engine.errors import OptionError, SaveError, SchemaMismatchError
 
 if TYPE_CHECKING:
@@ -156,13 +157,19 @@ class _Save:
         stays = before is not None and self.write.mode is not WriteMode.REPLACE
         if before is not None and stays:
             self._check_table(before, schema.names)
-        staged = self.dialect.stage(self.connection, self._staging_name(), self.rows, before)
+        types = self._types(schema, before)
+        if isinstance(self.rows, pa.RecordBatchReader):
+            arrow = {name: arrow_type(self.dialect.traits.name, type_) for name, type_ in types.items()}
+            known = {name: type_ for name, type_ in arrow.items() if type_ is not None}
+            self.rows = converted(self.rows, known, self.write.definition.required, str(table))
+        staged = self.dialect.stage(self.connection, self._staging_name(), self.rows, types)
         if before is not None and stays:
             self._check_types(staged, before)
         self._check_keys(staged)
         content, hash_ = self._content_hash(staged), fold(schema_text(staged.schema))
         if self.write.mode is WriteMode.REPLACE:
             self._cut_off(head, before, content, hash_)
+            self._check_drift(head, before, staged)
         stamp = self.dialect.publish(self.connection, staged, self.write, before, self.intent.commit_id)
         return self._commit(head, stamp, content, staged.schema, staged.row_count)
 
@@ -175,6 +182,9 @@ class _Save:
             )
         schema = self._schema()
         check_names(schema.names, self.dialect.traits, what=str(self.write.table))
+        if asked := sorted(self.write.definition.parts() - {"comment"}):
+            raise OptionError(f"{self.write.table} is to be a view, which has no {asked[0]}", hint=f"leave {asked[0]}= out")
+        self._check_definition(schema.names)
         text = sql.with_literals(self.rows, _DEFINITION(paramstyle="numeric_dollar"))
         content = "view:" + fold(text, schema_text(schema))
         self._cut_off(head, before, content, fold(schema_text(schema)))
@@ -204,12 +214,58 @@ class _Save:
             and content is not None
             and (head.content_hash, head.schema_hash) == (content, schema_hash)
             and head.mode is self.write.mode
+            and head.record.get("definition", "") == self.write.definition.text()
             and before.identity == head.physical_name
             and _described(before) == head.record.get("columns")
         ):
             raise _UnchangedError(head)
 
+    def _types(self, schema: pa.Schema, before: PhysicalTable | None) -> dict[str, str]:
+        """Return the SQL types of columns that have another one than their Arrow type's: declared, or there already."""
+        dialect, table = self.dialect, str(self.write.table)
+        self._check_definition(schema.names)
+        there = {column.name: column.type for column in before.columns} if before is not None else {}
+        types = {f.name: there[f.name] for f in schema if pa.types.is_null(f.type) and f.name in there}
+        declared = dialect.spelt(self.connection, dict(self.write.definition.types))
+        for name, type_ in declared.items():
+            own, wanted = schema.field(name).type, arrow_type(dialect.traits.name, type_)
+            if pa.types.is_null(own) or (wanted is not None and isinstance(self.rows, pa.RecordBatchReader)):
+                continue  # every value is converted, and compared with what it was
+            natural = sql_type(dialect.traits.name, name, own)
+            if natural != type_ and not assignable(dialect.traits.name, natural, type_):
+                raise SaveError(
+                    f"column {name!r} of {table} is declared {type_}, and {natural} does not become that exactly",
+                    location=table,
+                    hint="convert the column in the dataflow or in the query, or declare another type",
+                )
+        return types | declared
+
     # --- checks ------------------------------------------------------------------------------------------------------
+
+    def _check_definition(self, names: Sequence[str]) -> None:
+        definition, traits = self.write.definition, self.dialect.traits
+        if lacking := sorted(definition.parts() - traits.defines):
+            raise OptionError(
+                f"{self.write.table}: {traits.name} keeps no {lacking[0].replace('_', ' ')} for a table",
+                hint=f"leave {lacking[0]}= out",
+            )
+        definition.check(names, str(self.write.table))
+
+    def _check_drift(self, head: LedgerRow | None, before: PhysicalTable | None, staged: Staged) -> None:
+        """Refuse to undo what somebody else made of the table's columns since the last save."""
+        if head is None or before is None or self.intent.adopt or before.identity != head.physical_name:
+            return
+        there, new = ({c.name: c.type for c in columns} for columns in (before.columns, staged.columns))
+        written = {name: type_ for name, type_, _ in head.record.get("columns", [])}
+        if there in (written, new):
+            return
+        raise SchemaMismatchError(
+            str(self.write.table),
+            missing=[name for name in there if name not in new],
+            unexpected=[name for name in new if name not in there],
+            differing=[f"{n}: {new[n]} → {there[n]}" for n in new if n in there and new[n] != there[n]],
+            hint="the table was altered since its last save: alter it back, or let this output adopt it (adopt=True)",
+        )
 
     def _check_keys_exist(self, names: Sequence[str]) -> None:
         write = self.write
@@ -286,6 +342,7 @@ class _Save:
             "begins_anew": self.begins_anew,
             "arrow_schema": base64.b64encode(schema.serialize().to_pybytes()).decode("ascii"),
             "columns": [] if after is None else _described(after),
+            **({"definition": text} if (text := self.write.definition.text()) else {}),
         }
         row = LedgerRow(
             commit_id=intent.commit_id,
