@@ -249,6 +249,7 @@ class SchemaMismatchError(SaveError):
         missing: Columns that the table needs and the value lacks.
         unexpected: Columns that the value has and the table lacks.
         differing: Columns whose types differ, as ``name: type in the value → type in the table``.
+        lost: What belongs to the table and cannot be kept with the value's columns.
     """
 
     def __init__(
@@ -258,15 +259,18 @@ class SchemaMismatchError(SaveError):
         missing: Sequence[str] = (),
         unexpected: Sequence[str] = (),
         differing: Sequence[str] = (),
+        lost: Sequence[str] = (),
         hint: str = "",
     ) -> None:
         self.missing, self.unexpected, self.differing = tuple(missing), tuple(unexpected), tuple(differing)
+        self.lost = tuple(lost)
         parts = [
             f"{label}: {', '.join(names)}"
             for label, names in (
                 ("missing", self.missing),
                 ("unexpected", self.unexpected),
                 ("of another type", self.differing),
+                ("and a new table would lose", self.lost),
             )
             if names
         ]

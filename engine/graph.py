@@ -110,8 +110,8 @@ class FunctionGraph:
 
     def _save(self, request: SaveRequest, added: Mapping[str, Node]) -> list[Node]:
         owner = f"to.{request.saver}(id={request.id!r})"
-        types = {name: (added.get(name) or self._asked(name, owner)).type for name in request.dependencies}
-        return saver_nodes(request, types=types)
+        saved = {name: added.get(name) or self._asked(name, owner) for name in request.dependencies}
+        return saver_nodes(request, saved=saved)
 
     def _asked(self, name: str, owner: str) -> Node:
         try:

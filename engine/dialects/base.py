@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     """A query that has not run: a SQLAlchemy Select, or SQL text whose ``:name`` parameters are bound."""
 
 
+_NOTHING_MORE = TableDefinition()
+
+
 class WriteMode(StrEnum):
     """How a value becomes a table."""
 
@@ -141,7 +144,7 @@ class Write:
     table: TableName
     mode: WriteMode = WriteMode.REPLACE
     keys: tuple[str, ...] = ()
-    definition: TableDefinition = TableDefinition()
+    definition: TableDefinition = _NOTHING_MORE
 
 
 @dataclass(frozen=True, slots=True)

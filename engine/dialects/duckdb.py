@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.declared import Defined, statements
 from engine.dialects.duckdb_link import WRITERS, Link, Turn, cannot_open, options_of, path_of
 from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
@@ -32,9 +33,10 @@ from engine.dialects.types import decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.dialects.base import Query, Write
+    from engine.dialects.definitions import SqlType
 
 _LOG = logging.getLogger("engine")
 
@@ -239,13 +241,24 @@ class DuckDB(Dialect):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    def spelt(self, connection: Link, types: Mapping[str, SqlType]) -> dict[str, str]:
+        """Ask DuckDB itself."""
+        spelt = {}
+        for name, type_ in types.items():
+            written = type_.written(_SQL_DIALECT())
+            try:
+                spelt[name] = str(self.run(connection, f"SELECT typeof(CAST(NULL AS {written}))")[0][0])
+            except (duckdb.CatalogException, duckdb.ParserException, duckdb.BinderException) as error:
+                raise SaveError(f"column {name!r}: DuckDB has no type {written}", hint="correct types=") from error
+        return spelt
+
     def stage(
-        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, types: Mapping[str, str]
     ) -> Staged:
         """Create the staging table from the stream or the query."""
         name = sql.quoted_table(staging)
         schema = rows.schema if isinstance(rows, pa.RecordBatchReader) else self.schema(connection, rows)
-        untyped = _untyped(schema, target)
+        untyped = _untyped(schema, types)
         if (relation := _relation(rows)) is not None:
             columns = ", ".join(_typed(field.name, untyped) for field in schema)
             (relation.project(columns) if untyped else relation).create(name)
@@ -292,8 +305,38 @@ class DuckDB(Dialect):
             write_in_place(self, connection, staged, write, before)
         else:
             self._replace(connection, staged, write, before)
-        self._stamp(connection, "TABLE", table, stamped(comment, commit_id))
+        self._define(connection, write, [column.name for column in staged.columns])
+        self._stamp(connection, "TABLE", table, stamped(write.definition.comment or comment, commit_id))
         return commit_id
+
+    def _define(self, connection: Link, write: Write, names: Sequence[str]) -> None:
+        """Add to the table what the definition asks for and it lacks."""
+        if not write.definition:
+            return
+        table, on = write.table, sql.quoted_table(write.table)
+        where = (
+            f"database_name = current_database() AND schema_name = {sql.literal(table.schema)}"
+            f" AND table_name = {sql.literal(table.name)}"
+        )
+        keys = self.run(
+            connection,
+            f"SELECT constraint_type, constraint_column_names FROM duckdb_constraints() WHERE {where}"
+            " AND constraint_type IN ('PRIMARY KEY', 'NOT NULL')",
+        )
+        indexes = self.run(connection, f"SELECT expressions::VARCHAR[] FROM duckdb_indexes() WHERE {where}")
+        comments = self.run(
+            connection,
+            f"SELECT column_name, comment FROM duckdb_columns() WHERE {where} AND comment IS NOT NULL",
+        )
+        there = Defined(
+            primary_key=next((tuple(columns) for kind, columns in keys if kind == "PRIMARY KEY"), ()),
+            indexes=frozenset(tuple(_unquoted(part) for part in row[0]) for row in indexes),
+            not_null=frozenset(columns[0] for kind, columns in keys if kind == "NOT NULL"),
+            column_comments=dict(comments),
+        )
+        limit = self.traits.max_identifier_bytes
+        for statement in statements(write.definition, there, on, names, table=table.name, max_bytes=limit):
+            self.run(connection, statement)
 
     def _replace(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
         table, kept = write.table, self._properties(connection, write.table)
@@ -375,7 +418,7 @@ class DuckDB(Dialect):
         if before is not None and not before.is_view:
             self.run(connection, f"DROP TABLE {name}")
         self.run(connection, f"CREATE OR REPLACE VIEW {name} AS {text}")
-        self._stamp(connection, "VIEW", write.table, stamped(comment, commit_id))
+        self._stamp(connection, "VIEW", write.table, stamped(write.definition.comment or comment, commit_id))
         return commit_id
 
     # --- lazy values -------------------------------------------------------------------------------------------------
@@ -455,13 +498,16 @@ def _physical(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:
     return PhysicalTable(stamp_of(rows[0][2]), columns, is_view=bool(rows[0][3]))
 
 
-def _untyped(schema: pa.Schema, target: PhysicalTable | None) -> dict[str, str]:
-    """Give columns of nothing but NULL the type they have in the table, or refuse them."""
-    there = {column.name: column.type for column in target.columns} if target is not None else {}
-    nulls = [field for field in schema if pa.types.is_null(field.type)]
-    return {field.name: there.get(field.name) or sql_type("duckdb", field.name, field.type) for field in nulls}
+def _untyped(schema: pa.Schema, types: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns to cast: those of a given type; one of nothing but NULL that has none is refused."""
+    nulls = [field for field in schema if pa.types.is_null(field.type) and field.name not in types]
+    return dict(types) | {field.name: sql_type("duckdb", field.name, field.type) for field in nulls}
 
 
 def _typed(name: str, untyped: dict[str, str]) -> str:
     quoted = sql.quoted(name)
     return f"CAST({quoted} AS {untyped[name]}) AS {quoted}" if name in untyped else quoted
+
+
+def _unquoted(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part

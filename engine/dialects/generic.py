@@ -35,7 +35,7 @@ from engine.dialects.types import decoded, generic_type, plain_schema
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engine.dialects.base import Query, Write
 
@@ -57,7 +57,14 @@ class Link:
 class Generic(Dialect):
     """Whatever SQLAlchemy has a dialect for."""
 
-    traits = Traits("generic", has_schemas=False, default_schema="", max_identifier_bytes=None, folds_case=True)
+    traits = Traits(
+        "generic",
+        has_schemas=False,
+        default_schema="",
+        max_identifier_bytes=None,
+        folds_case=True,
+        defines=frozenset(),
+    )
     driver_errors: ClassVar = (SQLAlchemyError,)
 
     # --- connections -------------------------------------------------------------------------------------------------
@@ -213,7 +220,7 @@ class Generic(Dialect):
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def stage(
-        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, types: Mapping[str, str]
     ) -> Staged:
         """Create the staging table and fill it by INSERTs of many rows."""
         stream = (
@@ -222,7 +229,7 @@ class Generic(Dialect):
             else self.read(connection, rows, batch_rows=INSERT_ROWS, checksum=False)[0]
         )
         schema = plain_schema(stream.schema)
-        del target
+        del types  # a column of nothing but NULL is refused
         table = sa.Table(
             sa.quoted_name(staging.name, quote=True),
             sa.MetaData(),

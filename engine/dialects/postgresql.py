@@ -27,20 +27,21 @@ from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
 from engine.dialects import postgresql_catalog as catalog
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
-from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, wrapped
+from engine.dialects.declared import statements
+from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, staging_types, wrapped
 from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.stamps import stamped
 from engine.dialects.streams import started
-from engine.dialects.types import sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
     from engine.dialects.base import Query, Write
+    from engine.dialects.definitions import SqlType
 
 IN_PLACE_ROWS = 1_000_000
 """Up to so many rows a table is replaced in place, which keeps all that belongs to it."""
@@ -285,23 +286,45 @@ class PostgreSQL(Dialect):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    def spelt(self, connection: Link, types: Mapping[str, SqlType]) -> dict[str, str]:
+        """Ask the server itself."""
+        control, spelt = connection.control, {}
+        for name, type_ in types.items():
+            written = type_.written(_SQL_DIALECT())
+            try:
+                asked = control.execute(f"SELECT NULL::{written} WHERE false".encode()).pgresult
+            except psycopg.Error as error:
+                raise SaveError(f"column {name!r}: PostgreSQL has no type {written}", hint="correct types=") from error
+            if asked is not None:
+                row = control.execute("SELECT format_type(%s, %s)", (asked.ftype(0), asked.fmod(0))).fetchone()
+                spelt[name] = str(row[0]) if row else written
+        return spelt
+
     def stage(
-        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, types: Mapping[str, str]
     ) -> Staged:
         """Create the staging table and COPY into it, frozen, or fill it from a query."""
         name, control = sql.quoted_table(staging), connection.control
         if isinstance(rows, pa.RecordBatchReader):
-            there = {column.name: column.type for column in target.columns} if target is not None else {}
-            schema = rows.schema
-            columns = ", ".join(f"{sql.quoted(f.name)} {_column_type(f, there)}" for f in schema)
+            schema, wanted = rows.schema, staging_types(rows.schema, types)
+            columns = ", ".join(f"{sql.quoted(column)} {type_}" for column, type_ in wanted.items())
             control.execute(f"CREATE TABLE {name} ({columns})".encode())
-            count = copy_in(control.cursor(), name, rows, freeze=True)
+            count = copy_in(control.cursor(), name, rows, wanted)
+            parsed = [n for n in types if n in wanted and types[n] != wanted[n]]
+            for column in parsed:
+                to = f"TYPE {types[column]} USING {sql.quoted(column)}::{types[column]}"
+                control.execute(f"ALTER TABLE {name} ALTER {sql.quoted(column)} {to}".encode())
+            frozen = not parsed  # a changed type writes the table anew
         else:
             text = self._text(connection, rows)
+            if types:
+                names = [column.name for column in self._describe(connection, text)]
+                picked = ", ".join(sql.quoted(n) + (f"::{types[n]}" if n in types else "") for n in names)
+                text = f"SELECT {picked} FROM ({text}\n) AS _e_rows"
             schema = arrow_schema(self._describe(connection, text))
             count = control.execute(f"CREATE TABLE {name} AS {text}".encode()).rowcount
+            frozen = False
         found = self.tables(connection, [staging])[staging]
-        frozen = isinstance(rows, pa.RecordBatchReader)
         return Staged(staging, schema, count, found.columns if found else (), frozen=frozen)
 
     def publish(
@@ -318,10 +341,18 @@ class PostgreSQL(Dialect):
             self._replace(connection, staged, write, before)
         else:
             self._in_place(connection, staged, write, before)
-        cursor.execute(
-            f"COMMENT ON TABLE {sql.quoted_table(table)} IS {sql.literal(stamped(comment, commit_id))}".encode()
-        )
+        self._define(cursor, table, write, [column.name for column in staged.columns])
+        text = sql.literal(stamped(write.definition.comment or comment, commit_id))
+        cursor.execute(f"COMMENT ON TABLE {sql.quoted_table(table)} IS {text}".encode())
         return commit_id
+
+    def _define(self, cursor: psycopg.Cursor[Any], on: TableName, write: Write, names: Sequence[str]) -> None:
+        """Add to a table what the definition asks for and it lacks."""
+        if write.definition:
+            limit, there = self.traits.max_identifier_bytes, catalog.defined(cursor, on)
+            name, table = sql.quoted_table(on), write.table.name
+            for statement in statements(write.definition, there, name, names, table=table, max_bytes=limit):
+                cursor.execute(statement.encode())
 
     def _replace(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
         kept = catalog.properties(connection.control.cursor(), write.table)
@@ -391,7 +422,8 @@ class PostgreSQL(Dialect):
                 )
             cursor.execute(f"DROP VIEW {name}".encode())
         cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {self._text(connection, query)}".encode())
-        cursor.execute(f"COMMENT ON VIEW {name} IS {sql.literal(stamped(comment, commit_id))}".encode())
+        text = sql.literal(stamped(write.definition.comment or comment, commit_id))
+        cursor.execute(f"COMMENT ON VIEW {name} IS {text}".encode())
         return commit_id
 
     def _replaceable(self, connection: Link, query: Query, before: PhysicalTable) -> bool:
@@ -414,12 +446,6 @@ def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:
 
 
 _SQL_DIALECT: Any = sqlalchemy_psycopg.dialect
-
-
-def _column_type(field: pa.Field, there: dict[str, str]) -> str:
-    if pa.types.is_null(field.type) and field.name in there:
-        return there[field.name]
-    return sql_type("postgresql", field.name, field.type)
 
 
 def _first(cursor: Any, query: str) -> tuple[Any, ...]:

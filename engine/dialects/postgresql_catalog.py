@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import Column, PhysicalTable, TableName
+from engine.dialects.declared import Defined
 from engine.dialects.stamps import stamp_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,21 @@ SELECT quote_ident(k.conname) || ' of ' || k.conrelid::regclass FROM pg_constrai
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND k.confdeltype = ANY('{c,n,d}')
 """
 
+_DEFINED = """
+WITH t AS (SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = %(schema)s AND c.relname = %(name)s)
+SELECT CASE WHEN i.indisprimary THEN 'key' ELSE 'index' END,
+       ARRAY(SELECT a.attname::text FROM unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY k(number, place)
+              JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number ORDER BY k.place), NULL
+  FROM t JOIN pg_index i ON i.indrelid = t.oid JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+ WHERE i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND m.amname = 'btree'
+UNION ALL SELECT 'not null', ARRAY[a.attname::text], NULL FROM t JOIN pg_attribute a ON a.attrelid = t.oid
+ WHERE a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
+UNION ALL SELECT 'comment', ARRAY[a.attname::text], d.description FROM t JOIN pg_description d ON d.objoid = t.oid
+   AND d.classoid = 'pg_class'::regclass AND d.objsubid > 0
+  JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.objsubid
+"""
+
 
 def look_up(cursor: psycopg.Cursor[Any], names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
     """Look all these tables up, in one query."""
@@ -114,3 +130,14 @@ def cascades(cursor: psycopg.Cursor[Any], table: TableName) -> list[str]:
     """List the foreign keys by which deleting rows of this table would change rows of another."""
     rows = cursor.execute(_CASCADES, {"schema": table.schema, "name": table.name}).fetchall()
     return [row[0] for row in rows]
+
+
+def defined(cursor: psycopg.Cursor[Any], table: TableName) -> Defined:
+    """Return what a table has of what a definition can ask for."""
+    rows = cursor.execute(_DEFINED, {"schema": table.schema, "name": table.name}).fetchall()
+    return Defined(
+        primary_key=next((tuple(columns) for kind, columns, _ in rows if kind == "key"), ()),
+        indexes=frozenset(tuple(columns) for kind, columns, _ in rows if kind in ("key", "index")),
+        not_null=frozenset(columns[0] for kind, columns, _ in rows if kind == "not null"),
+        column_comments={columns[0]: text for kind, columns, text in rows if kind == "comment"},
+    )

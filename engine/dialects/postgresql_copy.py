@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pgpq
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.dialects.sql import quoted
 from engine.dialects.streams import rechunked
-from engine.dialects.types import arrow_type, decoded, is_list, plain_type
+from engine.dialects.types import arrow_type, decoded, is_list, plain_type, sql_type
 from engine.errors import LoadError, SaveError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -36,6 +37,9 @@ _SPELT = {
     "timestamptz": "timestamp with time zone", "time": "time without time zone",
 }  # fmt: skip
 """How `format_type` spells what a result's description calls by its short name."""
+
+_OF_TEXT = frozenset({"json", "jsonb", "xml"})
+"""Types whose binary form is a text, that of jsonb behind its version; they check what they are given."""
 
 _NUMERIC = 1700
 _NATIVE = frozenset(
@@ -100,20 +104,59 @@ def _encodable(name: str, type: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - 
     return type
 
 
-def copy_in(cursor: psycopg.Cursor[Any], table: str, rows: pa.RecordBatchReader, *, freeze: bool) -> int:
-    """Load a stream into a table by one binary COPY; return how many rows it had."""
+def staging_types(schema: pa.Schema, types: Mapping[str, str]) -> dict[str, str]:
+    """Return the SQL types of the columns that a stream is copied into.
+
+    A column has the type it is to have where COPY's binary form of its values is that type's own; otherwise its
+    natural one, and is to be cast.
+    """
+    made = {}
+    for field in schema:
+        wanted = types.get(field.name)
+        if wanted is not None and _goes_into(field.type, wanted):
+            made[field.name] = wanted
+        else:
+            made[field.name] = sql_type("postgresql", field.name, field.type)
+    return made
+
+
+def _goes_into(type_: pa.DataType, wanted: str) -> bool:
+    """Say whether the binary form of values of an Arrow type is that of a SQL type."""
+    if pa.types.is_null(type_) or (pa.types.is_decimal(type_) and wanted == "numeric"):
+        return True
+    is_text = sql_type("postgresql", "", type_) in ("text", "json")
+    return (is_text and wanted in _OF_TEXT) or arrow_type("postgresql", wanted) == plain_type(type_)
+
+
+def copy_in(cursor: psycopg.Cursor[Any], table: str, rows: pa.RecordBatchReader, types: Mapping[str, str]) -> int:
+    """Load a stream into a new table, frozen, by one binary COPY; return how many rows it had.
+
+    Args:
+        cursor: In the transaction that made the table.
+        table: As SQL writes it.
+        rows: The rows.
+        types: The columns' SQL types.
+    """
     schema = encodable(rows.schema)
     columns = ", ".join(quoted(name) for name in schema.names)
     encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
-    options = "FORMAT binary, FREEZE" if freeze else "FORMAT binary"
+    jsonb = [name for name in schema.names if types[name] == "jsonb"]
     count = 0
-    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN ({options})".encode()) as copy:
+    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)".encode()) as copy:
         copy.write(encoder.write_header())
         for batch in rechunked(decoded(rows, schema), schema, COPY_ROWS):
             count += batch.num_rows
-            copy.write(encoder.write_batch(batch))
+            copy.write(encoder.write_batch(_versioned(batch, jsonb)))
         copy.write(encoder.finish())
     return count
+
+
+def _versioned(batch: pa.RecordBatch, jsonb: Sequence[str]) -> pa.RecordBatch:
+    """Put the version of the binary form, 1, in front of each text that goes into a jsonb column."""
+    for name in jsonb:
+        texts = pc.binary_join_element_wise("\1", batch.column(name), "")
+        batch = batch.set_column(batch.schema.get_field_index(name), name, texts)
+    return batch
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sqlalchemy.dialects import postgresql
 
 from engine.dialects import sql
 from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
-from engine.dialects.definitions import converted
+from engine.dialects.declared import converted
 from engine.dialects.ledger import Ledger
 from engine.dialects.types import arrow_type, assignable, schema_text, sql_type
 from engine.errors import OptionError, SaveError, SchemaMismatchError
@@ -169,7 +169,6 @@ class _Save:
         content, hash_ = self._content_hash(staged), fold(schema_text(staged.schema))
         if self.write.mode is WriteMode.REPLACE:
             self._cut_off(head, before, content, hash_)
-            self._check_drift(head, before, staged)
         stamp = self.dialect.publish(self.connection, staged, self.write, before, self.intent.commit_id)
         return self._commit(head, stamp, content, staged.schema, staged.row_count)
 
@@ -183,7 +182,9 @@ class _Save:
         schema = self._schema()
         check_names(schema.names, self.dialect.traits, what=str(self.write.table))
         if asked := sorted(self.write.definition.parts() - {"comment"}):
-            raise OptionError(f"{self.write.table} is to be a view, which has no {asked[0]}", hint=f"leave {asked[0]}= out")
+            raise OptionError(
+                f"{self.write.table} is to be a view, which has no {asked[0]}", hint=f"leave {asked[0]}= out"
+            )
         self._check_definition(schema.names)
         text = sql.with_literals(self.rows, _DEFINITION(paramstyle="numeric_dollar"))
         content = "view:" + fold(text, schema_text(schema))
@@ -251,22 +252,6 @@ class _Save:
             )
         definition.check(names, str(self.write.table))
 
-    def _check_drift(self, head: LedgerRow | None, before: PhysicalTable | None, staged: Staged) -> None:
-        """Refuse to undo what somebody else made of the table's columns since the last save."""
-        if head is None or before is None or self.intent.adopt or before.identity != head.physical_name:
-            return
-        there, new = ({c.name: c.type for c in columns} for columns in (before.columns, staged.columns))
-        written = {name: type_ for name, type_, _ in head.record.get("columns", [])}
-        if there in (written, new):
-            return
-        raise SchemaMismatchError(
-            str(self.write.table),
-            missing=[name for name in there if name not in new],
-            unexpected=[name for name in new if name not in there],
-            differing=[f"{n}: {new[n]} → {there[n]}" for n in new if n in there and new[n] != there[n]],
-            hint="the table was altered since its last save: alter it back, or let this output adopt it (adopt=True)",
-        )
-
     def _check_keys_exist(self, names: Sequence[str]) -> None:
         write = self.write
         if write.mode in _KEYED and not write.keys:
@@ -297,10 +282,12 @@ class _Save:
     def _check_types(self, staged: Staged, before: PhysicalTable) -> None:
         dialect, there = self.dialect.traits.name, {column.name: column.type for column in before.columns}
         untyped = {field.name for field in staged.schema if str(field.type) == "null"}
+        declared = {name for name, _ in self.write.definition.types}
         differing = [
             f"{column.name}: {column.type} → {there[column.name]}"
             for column in staged.columns
-            if column.name not in untyped and not assignable(dialect, column.type, there[column.name])
+            if (column.name not in untyped and not assignable(dialect, column.type, there[column.name]))
+            or (column.name in declared and column.type != there[column.name])
         ]
         if differing:
             raise SchemaMismatchError(

@@ -33,11 +33,12 @@ from engine.dialects.types import arrow_type, decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
     from engine.dialects.base import Query, Write
+    from engine.dialects.definitions import SqlType
 
 _VIEW = "_e_query"
 
@@ -70,7 +71,13 @@ class SQLite(Dialect):
     """SQLite 3.33 and later."""
 
     traits = Traits(
-        "sqlite", has_schemas=False, default_schema="", max_identifier_bytes=None, folds_case=True, one_writer=True
+        "sqlite",
+        has_schemas=False,
+        default_schema="",
+        max_identifier_bytes=None,
+        folds_case=True,
+        one_writer=True,
+        defines=frozenset({"types"}),
     )
     driver_errors: ClassVar = (sqlite3.Error,)
 
@@ -219,13 +226,19 @@ class SQLite(Dialect):
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
+    def spelt(self, connection: Link, types: Mapping[str, SqlType]) -> dict[str, str]:
+        """Return the types as they are declared: SQLite keeps any word."""
+        del connection
+        return {name: type_.written(_SQL_DIALECT()) for name, type_ in types.items()}
+
     def stage(
-        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, target: PhysicalTable | None
+        self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, types: Mapping[str, str]
     ) -> Staged:
         """Create the staging table with declared types and fill it."""
         schema = rows.schema if isinstance(rows, pa.RecordBatchReader) else self.schema(connection, rows)
-        there = {column.name: column.type for column in target.columns} if target is not None else {}
-        columns = ", ".join(f"{sql.quoted(f.name)} {_declared(f, there)}" for f in storable(schema))
+        columns = ", ".join(
+            f"{sql.quoted(f.name)} {types.get(f.name) or sql_type('sqlite', f.name, f.type)}" for f in storable(schema)
+        )
         name, main = sql.quoted_table(staging), connection.main
         main.execute(f"CREATE TABLE {name} ({columns})")
         if isinstance(rows, pa.RecordBatchReader):
@@ -415,9 +428,3 @@ def _batches(
     finally:
         cursor.close()
         connection.done(on)
-
-
-def _declared(field: pa.Field, there: dict[str, str]) -> str:
-    if pa.types.is_null(field.type) and field.name in there:
-        return there[field.name]
-    return sql_type("sqlite", field.name, field.type)

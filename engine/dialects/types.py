@@ -167,6 +167,8 @@ def assignable(dialect: str, value: str, column: str) -> bool:
     if value.lower() == column.lower() or dialect not in _COLUMN_OF:
         return True
     a, b = arrow_type(dialect, value), arrow_type(dialect, column)
+    if a is not None and column.lower() == "numeric":  # without digits: as many as there are
+        return bool(pa.types.is_integer(a) or pa.types.is_decimal(a))
     if a is None or b is None:
         return b is None and a == pa.string() and dialect == "postgresql"  # such as text into json: parsed, so checked
     return a == b or _widens(a, b, checked=dialect != "sqlite")

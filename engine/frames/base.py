@@ -166,6 +166,19 @@ class FrameLibrary(ABC):
         del frame
         return None
 
+    def with_index(self, frame: Any, *, keep: bool) -> Any:
+        """Return the frame without labels of rows that are no column: as columns in front, or dropped.
+
+        Args:
+            frame: The frame.
+            keep: Make columns of labels that mean something; labels that only count the rows are dropped anyway.
+
+        Raises:
+            SaveError: Labels that mean something have no name.
+        """
+        del keep
+        return frame
+
     def to_rows(self, frame: Any) -> Any:
         """Return the frame as it is written to a table; a library's own options of this are keyword arguments."""
         return frame

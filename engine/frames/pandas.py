@@ -107,6 +107,24 @@ class Pandas(FrameLibrary):
         """Return the types of the columns as pandas spells them."""
         return [str(dtype) for dtype in (frame.to_frame() if isinstance(frame, pd.Series) else frame).dtypes]
 
+    def with_index(self, frame: Any, *, keep: bool) -> Any:
+        """Return the frame with its index as columns, where it means something, or without it.
+
+        Raises:
+            SaveError: An index that means something has no name.
+        """
+        frame = frame.to_frame() if isinstance(frame, pd.Series) else frame
+        if not (_index_names(frame) or _holds_data(frame)):
+            return frame
+        if not keep:
+            return frame.reset_index(drop=True)
+        if any(name is None for name in frame.index.names):
+            raise SaveError(
+                "the index of the pandas frame has no name to call its column by",
+                hint="name it with .rename_axis('name'), or drop it with index=False",
+            )
+        return frame.reset_index()
+
     def to_rows(self, frame: Any, *, index: bool = True, index_label: str | Sequence[str] | None = None) -> Any:
         """Return the frame with its index as columns, as ``DataFrame.to_sql`` writes it.
 
@@ -140,18 +158,26 @@ class Pandas(FrameLibrary):
         return frame if index_col is None else frame.set_index(index_col)
 
 
-def _check_index(frame: pd.DataFrame) -> None:
+def _index_names(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name in frame.index.names if name is not None]
+
+
+def _holds_data(frame: pd.DataFrame) -> bool:
+    """Say whether the labels of the rows are more than their numbers."""
     index = frame.index
-    names = [str(name) for name in index.names if name is not None]
-    if names:
+    return len(frame) > 0 and (isinstance(index, pd.MultiIndex) or index.inferred_type != "integer")
+
+
+def _check_index(frame: pd.DataFrame) -> None:
+    if names := _index_names(frame):
         raise SaveError(
             f"the index {', '.join(map(repr, names))} of the pandas frame is no column and would be lost",
-            hint="keep it with .reset_index(), or drop it with .reset_index(drop=True)",
+            hint="keep it with index=True or .reset_index(), or drop it with index=False or .reset_index(drop=True)",
         )
-    if len(frame) and (isinstance(index, pd.MultiIndex) or index.inferred_type != "integer"):
+    if _holds_data(frame):
         raise SaveError(
-            f"the index of the pandas frame holds data (its first label is {index[0]!r}) that would be lost",
-            hint="keep it with .rename_axis('name').reset_index(), or drop it with .reset_index(drop=True)",
+            f"the index of the pandas frame holds data (its first label is {frame.index[0]!r}) that would be lost",
+            hint="keep it with .rename_axis('name') and index=True, or drop it with index=False",
         )
 
 

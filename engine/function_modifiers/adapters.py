@@ -90,7 +90,7 @@ class SaveTo(Transformer):
         """Return the node and its saver."""
         request = SaveRequest(self.saver, self.output or f"save.{node.name}", (node.name,), self.arguments)
         try:
-            made = saver_nodes(request, types={node.name: node.type})
+            made = saver_nodes(request, saved={node.name: node})
         except RequestError as error:
             raise self.error(definition.function, error.message, hint=error.hint) from error
         return [node, *(replace(n, refined=True, origins=n.origins or node.origins) for n in made)]

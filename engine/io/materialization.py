@@ -165,6 +165,12 @@ class _Savers:
         combine: Any = None,
         warehouse: str | None = None,
         adopt: bool = False,
+        types: Mapping[str, Any] | None = None,
+        primary_key: str | Sequence[str] = (),
+        indexes: str | Sequence[str | Sequence[str]] = (),
+        not_null: str | Sequence[str] = (),
+        comment: str | bool = "",
+        index: bool | None = None,
     ) -> SaveRequest:
         """Write a node's rows as a table, in one transaction with the row that proves it.
 
@@ -176,12 +182,24 @@ class _Savers:
             keys: The key columns of upsert and delete_insert.
             combine: A result builder that joins several nodes into one frame.
             warehouse: The URL of another database than the driver's.
-            adopt: Write over a table that the engine did not write.
+            adopt: Write over a table that the engine did not write, or that was altered since.
+            types: The types of columns: a SQLAlchemy type or SQL text for each; values must fit exactly.
+            primary_key: The column or columns of the primary key.
+            indexes: For each index its column or columns.
+            not_null: Columns that may hold no NULL.
+            comment: The table's comment; True takes the node's docstring. Lines ``name: text`` under ``Columns:`` in it
+                become the columns' comments.
+            index: Of a pandas frame: True makes columns of an index that means something, False drops it; otherwise
+                such an index is refused.
         """
         options: dict[str, Any] = {"table": table, "mode": mode}
         options |= {"keys": tuple(keys)} if keys else {}
         options |= {"warehouse": warehouse} if warehouse is not None else {}
         options |= {"adopt": True} if adopt else {}
+        asked = {"types": types, "primary_key": primary_key, "indexes": indexes, "not_null": not_null}
+        options |= {name: value for name, value in asked.items() if value}
+        options |= {"comment": comment} if comment else {}
+        options |= {"index": index} if index is not None else {}
         return _save_request("table", id, dependencies, combine, options)
 
     def __getattr__(self, name: str) -> Callable[..., SaveRequest]:

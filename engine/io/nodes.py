@@ -5,7 +5,7 @@ The string tags are the ones hooks written for Apache Hamilton look for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.bindings import Group, Source, Value
@@ -122,12 +122,12 @@ def loader_nodes(request: LoadRequest, *, data_name: str, loaded_name: str, type
     return [loader, value]
 
 
-def saver_nodes(request: SaveRequest, *, types: Mapping[str, Any]) -> list[Node]:
+def saver_nodes(request: SaveRequest, *, saved: Mapping[str, Node]) -> list[Node]:
     """Make the saver that serves a save request, and the node that joins its dependencies where there are several.
 
     Args:
         request: What to save; its dependencies are nodes.
-        types: The type of each dependency.
+        saved: The dependencies.
 
     Raises:
         OptionError: No saver serves the name and type, or its options are wrong.
@@ -141,16 +141,19 @@ def saver_nodes(request: SaveRequest, *, types: Mapping[str, Any]) -> list[Node]
             type=request.combine.output_type(),
             function=BuildResult(request.combine),
             bindings={d: Source(d) for d in request.dependencies},
-            parameter_types={d: types[d] for d in request.dependencies},
+            parameter_types={d: saved[d].type for d in request.dependencies},
             doc=f"Join {', '.join(request.dependencies)}.",
         )
         nodes.append(joined)
         type_ = joined.type
     else:
         (data_name,) = request.dependencies
-        type_ = types[data_name]
+        type_ = saved[data_name].type
     choice = find_saver(request.saver, type_)
     choice.check(request.arguments, owner)
+    if request.arguments.get("comment") == Value(True):  # noqa: FBT003 - what the user wrote
+        text = _columns_said(saved) if request.combine is not None else saved[data_name].doc
+        request = replace(request, arguments={**request.arguments, "comment": Value(text)})
     data = data_name if data_name not in request.arguments else f"{data_name}_"
     bindings: dict[str, Binding] = {data: Source(data_name), **request.arguments}
     saver = Node(
@@ -169,6 +172,12 @@ def saver_nodes(request: SaveRequest, *, types: Mapping[str, Any]) -> list[Node]
     )
     _try_literals(saver.function, request.arguments, "target")
     return [*nodes, saver]
+
+
+def _columns_said(nodes: Mapping[str, Node]) -> str:
+    """Return a docstring for a frame joined from nodes: the first line on each is what its column is."""
+    said = {name: node.doc.strip().partition("\n")[0] for name, node in nodes.items() if node.doc.strip()}
+    return "Columns:\n" + "\n".join(f"    {name}: {text}" for name, text in said.items()) if said else ""
 
 
 def adapter_of(node: Node, known: Mapping[str, Any]) -> DataLoader | DataSaver | None:

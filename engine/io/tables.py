@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import TableName, Write, WriteMode
+from engine.dialects.definitions import TableDefinition
 from engine.errors import LoadError, OptionError, SaveError, StorageError, did_you_mean
 from engine.frames import library_of, library_of_type
 from engine.io.data_adapters import DataLoader, DataSaver, TableSource, TableTarget
@@ -165,6 +166,12 @@ class TableSaver(_FrameAdapter, DataSaver):
     keys: Sequence[str] = ()
     warehouse: str | None = field(default=None, repr=False)
     adopt: bool = False
+    types: Mapping[str, Any] | None = None
+    primary_key: str | Sequence[str] = ()
+    indexes: Sequence[str | Sequence[str]] = ()
+    not_null: str | Sequence[str] = ()
+    comment: str = ""
+    index: bool | None = None
 
     @classmethod
     def name(cls) -> str:
@@ -192,7 +199,14 @@ class TableSaver(_FrameAdapter, DataSaver):
                 hint="upsert and delete_insert match rows by keys=['column', …]; the other modes have no keys",
             )
         keys = (self.keys,) if isinstance(self.keys, str) else tuple(self.keys)
-        return TableTarget(self.warehouse, Write(TableName.parse(self.table), mode, keys))
+        definition = TableDefinition.of(
+            types=self.types,
+            primary_key=self.primary_key,
+            indexes=self.indexes,
+            not_null=self.not_null,
+            comment=self.comment,
+        )
+        return TableTarget(self.warehouse, Write(TableName.parse(self.table), mode, keys, definition))
 
     def save_data(self, data: Any) -> dict[str, Any]:
         """Write the table in one transaction with its ledger row; see `engine.dialects.warehouse.Warehouse.save`."""
@@ -200,11 +214,14 @@ class TableSaver(_FrameAdapter, DataSaver):
         current = current_saving()
         # Reading the table back must give these very types again, or the node is computed instead.
         frame_types = get_dataframe_metadata(data)["dataframe_metadata"]["datatypes"]
+        if self.index is not None and (library := library_of(data)) is not None:
+            data, given = library.with_index(data, keep=self.index), data
+            frame_types = frame_types if data is given else None  # the table does not give the index back as one
         record = {**current.intent.record, "frame_types": frame_types}
         intent = dataclasses.replace(current.intent, record=record, adopt=self.adopt)
         with _about(self.table), current_session() as session:
             warehouse = session.warehouse(self.warehouse)
-            write = Write(warehouse.name(self.table), spec.mode, spec.keys)
+            write = dataclasses.replace(spec, table=warehouse.name(self.table))
             query = warehouse.as_query(data)
             if query is not None:
                 current.commit = warehouse.save(query, write, intent)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from engine.planning.fingerprint import CodeVersion, Fingerprinter
 
 _LOG = logging.getLogger("engine")
-_UNRECORDED_OPTIONS = {"adopt"}
+_UNRECORDED_OPTIONS = {"adopt", "types"}
 _NOT_AIRTIGHT = {"opaque", "dynamic"}
 """Code of which something that decides cannot be read: when in doubt, rebuild."""
 _LONGEST_SAID = 40
@@ -262,6 +262,9 @@ class Cones:
                 value = _without_password(binding.value)
                 plain = isinstance(value, str) and not is_secret_name(name)
                 options[name] = value if plain else self._hash(value, f"{output}({name}=)", unknowable)
+        target = self.targets.get(output)
+        if isinstance(target, TableTarget) and target.write.definition.types:  # SQLAlchemy's have no hash of their own
+            options["types"] = self._hash(target.write.definition.types, f"{output}(types=)", unknowable)
         return options
 
 
