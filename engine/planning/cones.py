@@ -38,6 +38,8 @@ _LOG = logging.getLogger("engine")
 _UNRECORDED_OPTIONS = {"adopt", "types"}
 _NOT_AIRTIGHT = {"opaque", "dynamic"}
 """Code of which something that decides cannot be read: when in doubt, rebuild."""
+_READS_OR_WRITES = {NodeKind.LOADER, NodeKind.SAVER}
+"""Nodes that are there to deal with the outside, so that nobody need be told that they do."""
 _LONGEST_SAID = 40
 
 
@@ -168,8 +170,11 @@ class Cones:
         if name not in self._code:
             function = self.graph.nodes[name].function
             code = self._code[name] = None if function is None else self._fingerprinter.code_version(function)
-            for warning in code.warnings if code else ():
-                _LOG.warning("node %r: %s", name, warning)
+            if code and not (
+                self.graph.nodes[name].kind in _READS_OR_WRITES and code.completeness not in _NOT_AIRTIGHT
+            ):
+                for warning in code.warnings:
+                    _LOG.warning("node %r: %s", name, warning)
         return self._code[name]
 
     def recipe(self, output: str, token: Callable[[str], str], read: Callable[[str], Mapping[str, str]]) -> Recipe:

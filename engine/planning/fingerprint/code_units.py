@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import os
 import sys
 import types
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from engine.planning.fingerprint.compiled import (
     captured,
     code_form,
-    computed_attributes,
     computed_defaults,
     uses_in_code,
 )
-from engine.planning.fingerprint.determinism import dynamics, nondeterminism
+from engine.planning.fingerprint.determinism import dynamics, nondeterminism, reading_methods
+from engine.planning.fingerprint.effects import Imports, effects_of
+from engine.planning.fingerprint.expressions import is_expression, said_by
+from engine.planning.fingerprint.objects import assigned_in, attributes_of, held_by_class, is_shown
 from engine.planning.fingerprint.project import Project, is_engine
 from engine.planning.fingerprint.references import MISSING, Namespace, Resolver, full_name, is_builtin, module_of
 from engine.planning.fingerprint.scopes import Use, uses_of
@@ -25,7 +28,7 @@ from engine.planning.fingerprint.units import Unit
 from engine.planning.fingerprint.values import Opaque, References, ValueEncoder, fold, text, value_hash, wrapped_by
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from engine.planning.fingerprint.references import Reference
 
@@ -40,10 +43,13 @@ class CodeUnits:
     """
 
     def __init__(self, project_modules: Iterable[str]) -> None:
+        project_modules = list(project_modules)
         self._project = Project(project_modules)
         self._sources = Sources()
         self._resolver = Resolver(self._project, self._sources)
+        self._imports = Imports(self._project, self._sources, project_modules)
         self._units: dict[Any, Unit] = {}
+        self._effects_of: dict[int, Unit | None] = {}
         self._kept: list[Any] = []  # what is known by identity must stay alive
 
     def unit(self, target: Any, name: str, module: str = "") -> Unit:
@@ -130,9 +136,12 @@ class CodeUnits:
 
         def look(unit: Unit) -> None:
             self._refer(unit, uses_of(node, decorators), namespace)
+            self._refer_effects(unit, function.__globals__)
+            for name, why in reading_methods(node):
+                unit.warnings.append(f"{_where(unit)} uses .{name}(), whose result {why}")
             for name, value in computed_defaults(function, node.args):
                 unit.refer(f"{name}=", self._constant(name, value, ("default", id(function))))
-            self._refer_wrapped(unit, function)
+            self._refer_held(unit, function)
 
         return Unit(
             kind="function",
@@ -145,7 +154,10 @@ class CodeUnits:
             look=look,
         )
 
-    def _refer_wrapped(self, unit: Unit, function: types.FunctionType) -> None:
+    def _refer_held(self, unit: Unit, function: types.FunctionType) -> None:
+        """Note what was put on a function, and what it wraps."""
+        for name, value in attributes_of(function):
+            unit.refer(f".{name}", self._constant(name, value, ("attribute", id(function))))
         wrapped = wrapped_by(function)
         if callable(wrapped):
             unit.refer("__wrapped__", self.unit(wrapped, "__wrapped__"))
@@ -158,7 +170,7 @@ class CodeUnits:
             defaults = [(f"default {number}", value) for number, value in enumerate(function.__defaults__ or ())]
             for name, value in [*defaults, *(function.__kwdefaults__ or {}).items()]:
                 unit.refer(f"{name}=", self._constant(name, value, ("default", id(function))))
-            self._refer_wrapped(unit, function)
+            self._refer_held(unit, function)
 
         unit = Unit(
             kind="function",
@@ -182,7 +194,8 @@ class CodeUnits:
         found = self._sources.of_class(cls)
         if found is None:
             return self._class_without_source(cls)
-        source, node = found
+        source, whole = found
+        node = self._without_methods(cls, whole)
         variables = namespace_of(cls)
         closure = {name: value for method in methods_of(cls) for name, value in captured(method).items()}
         closure.pop("__class__", None)
@@ -191,41 +204,108 @@ class CodeUnits:
 
         def look(unit: Unit) -> None:
             self._refer(unit, uses_of(node, decorators), namespace)
-            for name, value in computed_attributes(cls, node):
-                constant = self._constant(name, value, ("attribute", id(cls)))
-                if constant.completeness != "opaque":  # else the expression it came from, followed above, must do
-                    unit.refer(f".{name}", constant)
+            self._refer_bases(unit, cls)
+            self._refer_attributes(unit, cls, assigned_in(node))
 
         return Unit(
             kind="class",
             qualname=cls.__qualname__,
             own=fold("class", syntax_hash(node, decorators)),
             module=cls.__module__,
-            source=source.text_of(node),
+            source=source.text_of(whole),
             path=source.path,
-            line=node.lineno,
+            line=whole.lineno,
             look=look,
         )
+
+    def _without_methods(self, cls: type, node: ast.ClassDef) -> ast.ClassDef:
+        """Return the syntax of a class without the functions that it still holds: these are units of their own."""
+        found = [self._sources.of_function(method) for method in methods_of(cls)]
+        own = {id(syntax) for _, syntax in filter(None, found)}
+        rest = [statement for statement in node.body if id(statement) not in own]
+        if len(rest) == len(node.body):
+            return node
+        node = copy.copy(node)
+        node.body = rest
+        return node
+
+    def _refer_bases(self, unit: Unit, cls: type) -> None:
+        for number, base in enumerate(cls.__bases__):
+            if base is not object:
+                unit.refer(f"base {number}", self.unit(base, base.__qualname__))
+        if not self._resolver.is_external(type(cls)):
+            unit.refer("metaclass", self.unit(type(cls), type(cls).__qualname__))
+
+    def _refer_attributes(self, unit: Unit, cls: type, texts: Mapping[str, ast.expr]) -> None:
+        """Note what a class holds, but for what the literals in its text show."""
+        for name, value in held_by_class(cls):
+            if name in texts and is_shown(texts[name], value):
+                continue
+            constant = self._constant(name, value, ("attribute", id(cls)))
+            # Where the value has no form, the expression it came from must do, or the third party's word.
+            is_described = name in texts or self._is_made_by_others(cls)
+            if constant.completeness != "opaque" or not is_described:
+                unit.refer(f".{name}", constant)
+
+    def _is_made_by_others(self, cls: type) -> bool:
+        """Say whether a third party's base, metaclass or decorator may have put something of its own into a class."""
+        lines = {*cls.__mro__[1:-1], type(cls)} - {type}
+        return "__attrs_attrs__" in vars(cls) or any(self._resolver.is_external(base) for base in lines)
 
     def _class_without_source(self, cls: type) -> Unit:
         """Describe a class made by a call, such as a named tuple, by what it holds."""
         fields = getattr(cls, "_fields", None) if issubclass(cls, tuple) else None
 
         def look(unit: Unit) -> None:
-            for base in cls.__bases__:
-                unit.refer(f"base {base.__qualname__}", self.unit(base, base.__qualname__))
-            if fields is not None:
-                unit.refer("[defaults]", self._constant("defaults", getattr(cls, "_field_defaults", {}), id(cls)))
-                return
-            for name, value in sorted(vars(cls).items()):
-                if not (name.startswith("__") and name.endswith("__")) or isinstance(value, types.FunctionType):
-                    unit.refer(f".{name}", self._constant(name, value, ("attribute", id(cls))))
+            self._refer_bases(unit, cls)
+            self._refer_attributes(unit, cls, {})
 
         own = fold("class", cls.__qualname__, list(fields) if fields is not None else None)
         unit = Unit(kind="class", qualname=cls.__qualname__, own=own, module=cls.__module__, look=look)
         if fields is None:
             unit.doubt("no_source", f"class {cls.__qualname__} has no source, so what it holds counts")
         return unit
+
+    def _refer_effects(self, unit: Unit, variables: dict[str, Any]) -> None:
+        """Note what importing the unit's module, all that it imports, and the dataflow's modules, did to others."""
+        for module in self._imports.reached_from(variables):
+            effects = self._effects(module)
+            if effects is not None:
+                unit.refer(f"[import {effects.module}]", effects)
+
+    def _effects(self, variables: dict[str, Any]) -> Unit | None:
+        """Return the unit of what importing a module does to others, or None where it does nothing."""
+        if id(variables) not in self._effects_of:
+            self._kept.append(variables)
+            self._effects_of[id(variables)] = self._new_effects(variables)
+        return self._effects_of[id(variables)]
+
+    def _new_effects(self, variables: dict[str, Any]) -> Unit | None:
+        source = self._sources.of_file(variables.get("__file__") or "", variables)
+        if source is None:
+            return None
+        namespace = Namespace({}, variables, source.path)
+        effects = list(effects_of(source, namespace, self._resolver))
+
+        def look(unit: Unit) -> None:
+            for effect in effects:
+                self._refer(unit, effect.uses, namespace)
+                target = variables.get(effect.defines or "")
+                if isinstance(target, _WITH_UNIT):
+                    unit.refer(effect.defines or "", self.unit(target, effect.defines or ""))
+
+        if not effects:
+            return None
+        return Unit(
+            kind="module",
+            qualname=f"import of {namespace.module}",
+            own=fold("effects", [syntax_hash(effect.statement) for effect in effects if effect.defines is None]),
+            module=namespace.module,
+            source="".join(source.text_of(effect.statement) for effect in effects),
+            path=source.path,
+            line=effects[0].statement.lineno,
+            look=look,
+        )
 
     def _module(self, module: types.ModuleType) -> Unit:
         """Describe a whole module, for code that uses it as a value."""
@@ -269,9 +349,9 @@ class CodeUnits:
         try:
             encoded, targets = self.encode(value)
         except Opaque as why:
-            unit.own = fold("opaque", full_name(type(value)))
+            unit.own = fold("opaque", full_name(type(value)), said_by(value))
             is_described = self._describe_assignments(unit, name, module)
-            if not (is_described and _is_expression(value)):
+            if not (is_described and is_expression(value)):
                 place = f" in {module}" if module else ""
                 unit.doubt("opaque", f"the value of {name}{place} is not known exactly: {why}")
         else:
@@ -309,7 +389,7 @@ class CodeUnits:
 
     def _note(self, unit: Unit, reference: Reference) -> None:
         if reference.target is MISSING:
-            if not reference.path.startswith("builtins."):
+            if reference.path != f"builtins.{reference.name}":
                 unit.refer(reference.name, self._external(reference.path))
             return
         last = reference.name.rpartition(".")[2]
@@ -319,11 +399,6 @@ class CodeUnits:
         else:
             owner = reference.module or ("closure", id(target))
             unit.refer(reference.name, self._constant(last, target, owner))
-        if isinstance(target, types.FunctionType) and reference.rest:
-            held = vars(target).get(reference.rest[0], MISSING)
-            if held is not MISSING and reference.rest[0] != "__wrapped__":
-                name = f"{last}.{reference.rest[0]}"
-                unit.refer(f"{reference.name}.{reference.rest[0]}", self._constant(name, held, id(target)))
 
     @staticmethod
     def _check(unit: Unit, use: Use, reference: Reference) -> None:
@@ -377,25 +452,6 @@ class _CodeReferences(References):
 
     def reorder(self, start: int, spans: Iterable[tuple[int, int]]) -> None:
         self.units[start:] = [unit for first, last in spans for unit in self.units[first:last]]
-
-
-_EXPRESSIONS = frozenset(
-    {
-        "duckdb.Expression",
-        "ibis.Expr",
-        "polars.Expr",
-        "pyarrow.Expression",
-        "sqlalchemy.ClauseElement",
-        "sqlalchemy.MetaData",
-        "sqlalchemy.TypeEngine",
-    }
-)
-"""Descriptions of a computation without state of their own: the statement that makes one says all of it."""
-
-
-def _is_expression(value: Any) -> bool:
-    bases = type(value).__mro__
-    return any(f"{base.__module__.partition('.')[0].lstrip('_')}.{base.__name__}" in _EXPRESSIONS for base in bases)
 
 
 _WITH_UNIT = (types.FunctionType, type, types.ModuleType)

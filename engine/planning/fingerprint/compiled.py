@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import enum
 import types
 from typing import TYPE_CHECKING, Any
 
+from engine.planning.fingerprint.objects import is_shown
 from engine.planning.fingerprint.scopes import Use
 from engine.planning.fingerprint.values import ValueEncoder, digest
 
 if TYPE_CHECKING:
+    import ast
     from collections.abc import Mapping
 
     from engine.planning.fingerprint.references import Namespace
@@ -29,43 +29,13 @@ def captured(function: Any) -> Mapping[str, Any]:
 
 
 def computed_defaults(function: types.FunctionType, arguments: ast.arguments) -> list[tuple[str, Any]]:
-    """Return the defaults whose value their text does not show."""
+    """Return the defaults of a function whose value its text does not show, those that were set later included."""
     positional = [argument.arg for argument in (*arguments.posonlyargs, *arguments.args)]
-    values = function.__defaults__ or ()
-    found = []
-    if len(values) == len(arguments.defaults):
-        names = positional[len(positional) - len(values) :]
-        found += [
-            (name, value)
-            for name, node, value in zip(names, arguments.defaults, values, strict=True)
-            if _is_computed(node)
-        ]
-    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        if default is not None and _is_computed(default) and argument.arg in (function.__kwdefaults__ or {}):
-            found.append((argument.arg, (function.__kwdefaults__ or {})[argument.arg]))
-    return found
-
-
-def _is_computed(node: ast.expr) -> bool:
-    return any(isinstance(part, (ast.Name, ast.Call)) for part in ast.walk(node))
-
-
-def computed_attributes(cls: type, node: ast.ClassDef) -> list[tuple[str, Any]]:
-    """Return the variables of a class whose value their text does not show."""
-    found = []
-    for statement in node.body:
-        if isinstance(statement, ast.Assign):
-            targets = statement.targets
-        elif isinstance(statement, ast.AnnAssign):
-            targets = [statement.target]
-        else:
-            continue
-        if statement.value is None or not _is_computed(statement.value):
-            continue
-        names = [target.id for target in targets if isinstance(target, ast.Name)]
-        found += [(name, vars(cls)[name]) for name in names if name in vars(cls)]
-    # Python versions keep the members of an enumeration in different ways; their text is enough.
-    return [] if issubclass(cls, enum.Enum) else found
+    texts = dict(zip(reversed(positional), reversed(arguments.defaults), strict=False))
+    texts |= {a.arg: d for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    held = dict(zip(reversed(positional), reversed(function.__defaults__ or ()), strict=False))
+    held |= function.__kwdefaults__ or {}
+    return [(name, value) for name, value in sorted(held.items()) if not is_shown(texts.get(name), value)]
 
 
 def uses_in_code(code: types.CodeType, namespace: Namespace) -> list[Use]:

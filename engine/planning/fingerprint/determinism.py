@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import fnmatch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _DIFFERS = "differs at every call"
-_OUTSIDE = "comes from outside"
+_OUTSIDE = "comes from outside and is not watched"
 
 _CALLS: dict[str, str] = {
     "datetime.date.today": _DIFFERS,
@@ -27,6 +34,37 @@ _CALLS: dict[str, str] = {
     "uuid.uuid1": _DIFFERS,
     "uuid.uuid4": _DIFFERS,
 }
+
+_READERS = (
+    "builtins.open",
+    "duckdb.connect",
+    "duckdb.read_*",
+    "glob.*glob",
+    "io.open",
+    "joblib.load",
+    "numpy.fromfile",
+    "numpy.genfromtxt",
+    "numpy.load*",
+    "os.listdir",
+    "os.popen",
+    "os.scandir",
+    "os.stat",
+    "os.walk",
+    "pandas.read_*",
+    "pickle.load",
+    "polars.read_*",
+    "polars.scan_*",
+    "psycopg.connect",
+    "pyarrow.*.read_*",
+    "pyarrow.dataset.dataset",
+    "sqlalchemy.create_engine",
+    "sqlite3.connect",
+    "subprocess.*",
+)
+"""Third parties' functions that read files, folders and databases, as patterns of their names."""
+
+_METHODS = frozenset({"read_text", "read_bytes", "iterdir", "rglob"})
+"""Methods of paths that read files and folders."""
 
 _MODULES: dict[str, str] = {
     "aiohttp": _OUTSIDE,
@@ -62,14 +100,27 @@ _DYNAMIC: dict[str, str] = {
     "builtins.globals": "looks variables up by name",
     "importlib.import_module": "imports by name",
     "importlib.reload": "imports by name",
+    "gc.get_objects": "finds objects by their kind",
+    "inspect.currentframe": "looks variables up by name",
     "inspect.get_annotations": "reads annotations, which do not count as code",
     "inspect.getdoc": "reads docstrings, which do not count as code",
     "inspect.getsource": "reads comments, which do not count as code",
+    "inspect.signature": "reads annotations, which do not count as code",
+    "inspect.stack": "looks variables up by name",
+    "pkgutil.resolve_name": "imports by name",
+    "runpy.run_module": "runs text as code",
     "runpy.run_path": "runs text as code",
+    "sys._getframe": "looks variables up by name",
+    "sys.modules": "looks modules up by name",
     "typing.get_type_hints": "reads annotations, which do not count as code",
 }
 
-_ATTRIBUTES = {"__doc__": "reads docstrings", "__annotations__": "reads annotations"}
+_ATTRIBUTES = {
+    "__annotations__": "reads annotations, which do not count as code",
+    "__doc__": "reads docstrings, which do not count as code",
+    "__globals__": "looks variables up by name",
+    "__subclasses__": "finds classes wherever they are defined",
+}
 
 
 def nondeterminism(path: str, arguments: int | None) -> str | None:
@@ -86,12 +137,24 @@ def nondeterminism(path: str, arguments: int | None) -> str | None:
         return None if arguments != 0 else _DIFFERS
     if found := _CALLS.get(path) or _CALLS.get(path.rpartition(".")[0]):
         return found
+    if any(fnmatch.fnmatchcase(path, pattern) for pattern in _READERS):
+        return _OUTSIDE
     module = path
     while "." in module:
         module = module.rpartition(".")[0]
         if module in _MODULES:
             return _MODULES[module]
     return None
+
+
+def reading_methods(definition: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the methods a definition calls that read files or folders, each once, and how that undecides its result."""
+    called = {node.func.attr for node in ast.walk(definition) if _is_method_call(node)}  # type: ignore[attr-defined] # as just checked
+    yield from ((name, _OUTSIDE) for name in sorted(called & _METHODS))
+
+
+def _is_method_call(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
 
 
 def dynamics(path: str, names: tuple[str, ...]) -> str | None:
@@ -105,4 +168,4 @@ def dynamics(path: str, names: tuple[str, ...]) -> str | None:
     'runs text as code'
     """
     attribute = next((name for name in names[1:] if name in _ATTRIBUTES), None)
-    return _DYNAMIC.get(path) or (f"{_ATTRIBUTES[attribute]}, which do not count as code" if attribute else None)
+    return _DYNAMIC.get(path) or _DYNAMIC.get(path.rpartition(".")[0]) or _ATTRIBUTES.get(attribute or "")

@@ -66,7 +66,8 @@ def _pandas_series(value: Any) -> Iterable[Any]:
 
 
 def _pandas_index(value: Any) -> Iterable[Any]:
-    return ["index", value.name, _pandas_array(value.array)]
+    frequency = getattr(value, "freqstr", None)
+    return ["index", value.name, _pandas_array(value.array), *([frequency] if frequency else [])]
 
 
 def _pandas_levels(value: Any) -> Iterable[Any]:

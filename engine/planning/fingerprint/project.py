@@ -57,15 +57,29 @@ class Project:
         package = module.partition(".")[0]
         if package in self._packages:
             return True
-        if is_engine(module) or package in sys.stdlib_module_names:
+        if is_engine(module):
             return False
         path = _path_of(sys.modules.get(module)) or filename
         if not path and package != module:  # made at run time by its package, such as six.moves
             return self.owns(package)
         if not path and module not in sys.modules:
             path = _path_found(package)
+        if not path and package in sys.stdlib_module_names:  # compiled into Python itself
+            return False
         # Neither a file nor brought by anyone: made from source text, in a notebook or a test.
         return not path or path.startswith("<") or not _is_installed(path)
+
+
+def is_pythons(module: str) -> bool:
+    """Say whether a module belongs to Python's own library; a project's module of the same name does not.
+
+    >>> is_pythons("collections.abc"), is_pythons("pandas")
+    (True, False)
+    """
+    if module.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    path = _path_of(sys.modules.get(module))
+    return not path or _is_installed(path)
 
 
 def _path_of(module: Any) -> str:
@@ -81,6 +95,7 @@ def _path_found(package: str) -> str:
     return spec.origin or next(iter(spec.submodule_search_locations or ()), "")
 
 
+@functools.cache
 def _is_installed(path: str) -> bool:
     # The libraries may be reached through links (a virtual environment) and so may the project: both forms are tried.
     forms = {os.path.abspath(path), os.path.realpath(path)}  # noqa: PTH100 - Path.absolute() keeps "..", and is slower

@@ -105,7 +105,10 @@ class Resolver:
             return not self._project.owns(target.__name__)
         if isinstance(target, types.FunctionType):
             return not self._project.owns(module_of(target), target.__code__.co_filename)
-        return not self._project.owns(target.__module__) if isinstance(target, type) else False
+        if not isinstance(target, type):
+            return False
+        is_made = target.__module__ == "types" and not hasattr(types, target.__name__)  # by a call that was not told
+        return not is_made and not self._project.owns(target.__module__)
 
     def _variable(self, head: str, rest: list[str], namespace: Namespace) -> Reference | None:
         target = namespace.variables[head]
@@ -125,11 +128,7 @@ class Resolver:
 
     def _imported(self, origin: Import, head: str, rest: list[str], namespace: Namespace) -> Reference | None:
         """Resolve a name bound by an import inside a body; only the project's own modules are loaded for it."""
-        name = origin.module
-        if origin.level:
-            package = str(namespace.variables.get("__package__") or namespace.module.rpartition(".")[0])
-            base = package.rsplit(".", origin.level - 1)[0] if origin.level > 1 else package
-            name = f"{base}.{name}" if name else base
+        name = absolute_name(origin.module, origin.level, namespace.variables)
         path = ".".join([name, *([origin.attribute] if origin.attribute else []), *rest])
         if not self._project.owns(name):
             return Reference(".".join([head, *rest]), path)
@@ -151,6 +150,8 @@ class Resolver:
                 return Reference(".".join([name, *rest]), ".".join([target.__name__, *rest]))
             if not rest:
                 break
+            if rest[0] == "__dict__":
+                break  # any of its variables
             module = target.__name__
             attribute = rest.pop(0)
             name = f"{name}.{attribute}"
@@ -162,6 +163,15 @@ class Resolver:
         if is_builtin(target):
             return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
         return Reference(name, "", target, module, tuple(rest))
+
+
+def absolute_name(module: str, level: int, variables: Mapping[str, Any]) -> str:
+    """Return the full name of a module that is imported by name and level, as ``from ..name import`` does."""
+    if not level:
+        return module
+    package = str(variables.get("__package__") or str(variables.get("__name__", "")).rpartition(".")[0])
+    base = package.rsplit(".", level - 1)[0] if level > 1 else package
+    return f"{base}.{module}" if module else base
 
 
 def is_builtin(target: Any) -> bool:

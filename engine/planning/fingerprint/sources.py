@@ -98,6 +98,13 @@ class Source:
                 stack.extend(reversed(list(_statements(node))))
         return found
 
+    @property
+    def statements(self) -> list[ast.stmt]:
+        """The statements that run when the module is imported, but those that run for a script only."""
+        scripts = [node for node in self._outside_functions if _is_for_scripts(node)]
+        skipped = {id(inner) for script in scripts for inner in ast.walk(script)}
+        return [node for node in self._outside_functions if isinstance(node, ast.stmt) and id(node) not in skipped]
+
     @functools.cached_property
     def _compiled(self) -> Mapping[tuple[str, int], list[types.CodeType]]:
         found: dict[tuple[str, int], list[types.CodeType]] = {}
@@ -210,6 +217,12 @@ def _statements(node: ast.AST) -> Iterator[ast.AST]:
         inner = getattr(node, name, None)
         if isinstance(inner, list):
             yield from inner
+
+
+def _is_for_scripts(node: ast.AST) -> bool:
+    """Say whether a node is ``if __name__ == "__main__":``."""
+    names = ast.walk(node.test) if isinstance(node, ast.If) else ()
+    return any(isinstance(name, ast.Name) and name.id == "__name__" for name in names)
 
 
 def _first_line(node: Any) -> int:

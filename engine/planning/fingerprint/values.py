@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import array
 import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import decimal
@@ -28,7 +29,6 @@ import operator
 import pathlib
 import re
 import struct
-import sys
 import threading
 import types
 import typing
@@ -37,6 +37,7 @@ import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from engine.planning.fingerprint.frame_values import FRAME_LIBRARIES, frame_parts
+from engine.planning.fingerprint.project import is_pythons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -213,7 +214,7 @@ class References:
             Opaque: Only its code would say what it does, and no code is known here.
         """
         module = str(getattr(target, "__module__", None) or getattr(target, "__name__", ""))
-        if module.partition(".")[0] not in sys.stdlib_module_names | FRAME_LIBRARIES:
+        if not is_pythons(module) and module.partition(".")[0] not in FRAME_LIBRARIES:
             raise Opaque(f"{getattr(target, '__qualname__', target)!s}, which only its code describes")
         return self.type_of(target) if isinstance(target, type) else text(b"callable", external_name(target))
 
@@ -223,7 +224,7 @@ class References:
 
     def is_transparent(self, cls: type) -> bool:
         """Say whether the class is known well enough for an object's attributes to stand for the object."""
-        return cls.__module__.partition(".")[0] in sys.stdlib_module_names
+        return is_pythons(cls.__module__)
 
     def reorder(self, start: int, spans: Iterable[tuple[int, int]]) -> None:
         """Bring the references made since number ``start`` into the order of these spans of numbers."""
@@ -359,9 +360,9 @@ class ValueEncoder:
             skipped = {f.name for f in dataclasses.fields(value) if not f.compare} if self._is_own(kind) else set()
             return self._of_type(b"dataclass", value, self._state(value, names, skipped))
         if self.references.is_transparent(kind):
-            for builtin in _SUBCLASSED:
-                if isinstance(value, builtin):  # type: ignore[arg-type] # all of them are classes
-                    return self._of_type(b"subclass", value, [builtin(value), *self._state(value, ())])
+            for builtin, plain in _SUBCLASSED.items():
+                if isinstance(value, builtin):
+                    return self._of_type(b"subclass", value, [plain(value), *self._state(value, ())])
             if not _has_hidden_state(kind):
                 return self._of_type(b"object", value, self._state(value, ()))
         raise Opaque(f"a {kind.__module__}.{kind.__qualname__} has no canonical form")
@@ -373,23 +374,46 @@ class ValueEncoder:
     @staticmethod
     def _state(value: Any, names: Iterable[str], skipped: Iterable[str] = ()) -> Iterator[Any]:
         """Yield an object's attributes: declared ones in their order, then slots and the rest by name."""
-        kind = type(value)
-        declared = dict.fromkeys(itertools.chain(names, sorted(_slots(kind)), sorted(getattr(value, "__dict__", ()))))
-        for name in declared:
-            # What a cached property holds follows from the rest, and comes and goes.
-            cached = isinstance(getattr(kind, name, None), functools.cached_property)
-            if not cached and name not in skipped and hasattr(value, name):
+        held = _held(value)
+        for name in dict.fromkeys(itertools.chain(names, held)):
+            if name in skipped:
+                continue
+            if name in held:
+                yield name
+                yield held[name]
+            elif hasattr(value, name):  # a field of which only the class has a value
                 yield name
                 yield getattr(value, name)
 
 
-def _slots(kind: type) -> set[str]:
-    return {name for cls in kind.__mro__ for name in _own_slots(cls)} - {"__dict__", "__weakref__"}
+def _held(value: Any) -> dict[str, Any]:
+    """Return what an object itself holds, slots first, whatever its class makes of asking for it."""
+    slots: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    for depth, cls in enumerate(type(value).__mro__):
+        for name, member in vars(cls).items():
+            if isinstance(member, types.MemberDescriptorType):
+                with contextlib.suppress(AttributeError):  # a slot without a value
+                    slots[f"{name} {depth}" if name in slots else name] = member.__get__(value)
+            elif name == "__dict__" and isinstance(member, types.GetSetDescriptorType):
+                attributes = member.__get__(value)
+    is_own = type(value).__module__.partition(".")[0] == "engine"
+    cached = {name for name in attributes if is_own and _is_cached(type(value), name)}
+    return {name: slots[name] for name in sorted(slots)} | {
+        name: attributes[name] for name in sorted(attributes) if name not in cached
+    }
+
+
+def _is_cached(kind: type, name: str) -> bool:
+    """Say whether a name is a cached property, whose value follows from the rest and comes and goes."""
+    return isinstance(inspect.getattr_static(kind, name, None), functools.cached_property)
 
 
 def _has_hidden_state(kind: type) -> bool:
     """Say whether objects of this class hold state that is no attribute, because a base of it is written in C."""
     for cls in kind.__mro__[:-1]:
+        if not isinstance(vars(cls).get("__dict__"), types.GetSetDescriptorType | None):
+            return True  # it hides its attributes
         base = cls.__base__ or object
         own_slots = len(set(_own_slots(cls)))
         room = _POINTER_BYTES * (own_slots + 2)  # two for __dict__ and __weakref__
@@ -438,7 +462,9 @@ _KINDS: tuple[tuple[tuple[type, ...], Callable[[ValueEncoder, Any], bytes]], ...
     ((types.MethodType,), lambda encoder, value: encoder.sequence(b"method", [value.__func__, value.__self__])),
     (
         (functools.partial,),
-        lambda encoder, value: encoder.sequence(b"partial", [value.func, value.args, value.keywords]),
+        lambda encoder, value: encoder.sequence(
+            b"partial", [value.func, value.args, value.keywords, *([vars(value)] if vars(value) else [])]
+        ),
     ),
     ((types.BuiltinMethodType, types.MethodWrapperType), lambda encoder, value: encoder.builtin(value)),
     (
@@ -454,8 +480,18 @@ _KINDS: tuple[tuple[tuple[type, ...], Callable[[ValueEncoder, Any], bytes]], ...
 )
 """What is known by one of its bases; the first that fits."""
 
-_SUBCLASSED: tuple[Callable[[Any], Any], ...] = (str, bytes, int, float, list, tuple, dict, set, frozenset)
-"""Builtin types a project's class may derive from; bool and None cannot be derived from."""
+_SUBCLASSED: dict[type, Callable[[Any], Any]] = {
+    str: str.__str__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    int: int.__int__,
+    float: float.__float__,
+    list: lambda value: list.__getitem__(value, slice(None)),
+    tuple: lambda value: tuple.__getitem__(value, slice(None)),
+    dict: dict.copy,
+    set: lambda value: set().union(value),
+    frozenset: lambda value: frozenset().union(value),
+}
+"""Builtin types a project's class may derive from, with what an object of it holds, whatever its methods say."""
 
 _CONTAINERS: dict[type, Callable[[ValueEncoder, Any], bytes]] = {
     tuple: lambda encoder, value: encoder.sequence(b"tuple", value),

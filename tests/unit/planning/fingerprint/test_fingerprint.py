@@ -216,6 +216,15 @@ WARNED: dict[str, tuple[str, str, str]] = {
     "numpy": ("import numpy as np\ndef node():\n    return np.random.rand()\n", "np.random.rand", "complete"),
     "unseeded": ("import random\ndef node():\n    return random.Random()\n", "random.Random", "complete"),
     "environment": ("import os\ndef node():\n    return os.environ['A']\n", "os.environ", "complete"),
+    "a file": ("def node(path):\n    with open(path) as file:\n        return file.read()\n", "open", "complete"),
+    "a file of frames": ("import pandas as pd\ndef node(p):\n    return pd.read_csv(p)\n", "pd.read_csv", "complete"),
+    "a path": ("def node(path):\n    return path.read_text()\n", ".read_text()", "complete"),
+    "a program": ("import subprocess\ndef node():\n    return subprocess.run(['a'])\n", "subprocess.run", "complete"),
+    "a helper's environment": (
+        "import os\ndef _home():\n    return os.getenv('A')\ndef node():\n    return _home()\n",
+        "_home() in flow.py uses os.getenv",
+        "complete",
+    ),
     "eval": ("def node():\n    return eval('1')\n", "eval", "dynamic"),
     "import by name": (
         "import importlib\ndef node():\n    return importlib.import_module('a')\n",
