@@ -88,6 +88,7 @@ class Cones:
         self._fingerprinter = fingerprinter
         self._code: dict[str, CodeVersion | None] = {}
         self._cones: dict[str, Cone] = {}
+        self._hashes: dict[str, str | None] = {}
 
     @functools.cached_property
     def targets(self) -> Mapping[str, Target | None]:
@@ -211,7 +212,10 @@ class Cones:
         return {n: self._hash(self.inputs[n], f"{kind} {n}", unknowable) + _said(n, self.inputs[n]) for n in names}
 
     def _hash(self, value: Any, subject: str, unknowable: list[str]) -> str:
-        hashed = value_hash(value)
+        # Once: a node may change what it was given, and what counts is what the caller gave.
+        if subject not in self._hashes:
+            self._hashes[subject] = value_hash(value)
+        hashed = self._hashes[subject]
         if hashed is None:
             unknowable.append(f"{subject} ({type(value).__qualname__})")
         return hashed or UNKNOWN

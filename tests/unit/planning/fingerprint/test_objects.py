@@ -28,7 +28,7 @@ def cases() -> dict[str, dict[str, str]]:
 
 CHANGES = cases()
 UNSEEN = {
-    "the classes below": "class B: pass\nclass C(B):\n    k = 1\ndef node():\n    return B.__subclasses__()\n",
+    "the classes below": "class B: pass\nclass C(B):\n    k = 1\ndef node():\n    return B.__subclasses__()",
     "modules by name": "import sys\ndef node():\n    return sys.modules['json']\n",
     "variables by name": "def node():\n    return node.__globals__['K']\nK = 1\n",
     "variables of a frame": "import inspect\ndef node():\n    return inspect.currentframe().f_globals\n",
