@@ -88,7 +88,7 @@ class Cones:
         self._fingerprinter = fingerprinter
         self._code: dict[str, CodeVersion | None] = {}
         self._cones: dict[str, Cone] = {}
-        self._hashes: dict[str, str | None] = {}
+        self._hashes: dict[tuple[str, int], str | None] = {}
 
     @functools.cached_property
     def targets(self) -> Mapping[str, Target | None]:
@@ -213,9 +213,10 @@ class Cones:
 
     def _hash(self, value: Any, subject: str, unknowable: list[str]) -> str:
         # Once: a node may change what it was given, and what counts is what the caller gave.
-        if subject not in self._hashes:
-            self._hashes[subject] = value_hash(value)
-        hashed = self._hashes[subject]
+        place = (subject, id(value))
+        if place not in self._hashes:
+            self._hashes[place] = value_hash(value)
+        hashed = self._hashes[place]
         if hashed is None:
             unknowable.append(f"{subject} ({type(value).__qualname__})")
         return hashed or UNKNOWN

@@ -53,8 +53,8 @@ ALIKE: dict[str, tuple[str, str]] = {
         "class C:\n    k = 1\nC.k = 1\ndef node():\n    return C.k\n",
     ),
     "the docstring of a property": (
-        "class C:\n    @property\n    def k(self):\n        return 1\ndef node():\n    return C().k\n",
-        "class C:\n    @property\n    def k(self):\n        '''Say.'''\n        return 1\ndef node():\n    return C().k\n",
+        "class C:\n    @property\n    def k(self):\n        return 1\nnode = C()\n",
+        "class C:\n    @property\n    def k(self):\n        'Say.'\n        return 1\nnode = C()\n",
     ),
     "methods in another order": (
         "class C:\n    def a(self):\n        return 1\n    def b(self):\n        return 2\nnode = C().a\n",
