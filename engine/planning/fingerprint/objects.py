@@ -77,9 +77,10 @@ def held_by_class(cls: type) -> Iterator[tuple[str, Any]]:
 
 def _members(cls: enum.EnumMeta) -> dict[str, list[Any]]:
     """Return the members of an enumeration with their values, and what else was put on them."""
+    members: dict[str, enum.Enum] = dict(cls.__members__)
     return {
-        name: [member.value, {k: v for k, v in vars(member).items() if k not in _KEPT_BY_MEMBERS}]  # type: ignore[attr-defined] # a member is an instance of its enumeration
-        for name, member in cls.__members__.items()
+        name: [member.value, {key: held for key, held in vars(member).items() if key not in _KEPT_BY_MEMBERS}]
+        for name, member in members.items()
     }
 
 
