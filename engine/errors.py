@@ -40,7 +40,11 @@ import difflib
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
+
+
+_FEW = 12
+"""So many names fit into a hint."""
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> tuple[str, ...]:
@@ -71,6 +75,19 @@ class EngineError(Exception):
 
 class DefinitionError(EngineError, ValueError):
     """The dataflow itself is wrong; nothing ran."""
+
+    @staticmethod
+    def together(faults: Sequence[DefinitionError]) -> DefinitionError:
+        """Return the one error, or one that lists them all: of their class, where they share one."""
+        if len(faults) == 1:
+            return faults[0]
+        kinds, hints = {type(fault) for fault in faults}, {fault.hint for fault in faults}
+        shared = kinds.pop() if len(kinds) == 1 else DefinitionError
+        lines = [fault.message if len(hints) == 1 else str(fault) for fault in faults]
+        text = "".join("\n  - " + line.replace("\n", "\n    ") for line in lines)
+        return shared(
+            f"{len(faults)} things are wrong with the dataflow:{text}", hint=hints.pop() if len(hints) == 1 else ""
+        )
 
 
 class ModifierError(DefinitionError):
@@ -135,18 +152,22 @@ class UnknownNodeError(RequestError):
         near: Names of nodes that look like it, best first.
     """
 
-    def __init__(self, name: str, near: Sequence[str] = (), *, what: str = "node") -> None:
+    def __init__(self, name: str, near: Sequence[str] = (), *, what: str = "node", known: Collection[str] = ()) -> None:
         self.name = name
         self.near = tuple(near)
-        hint = (
-            f"did you mean {' or '.join(repr(n) for n in self.near)}?" if self.near else f"list the {what}s there are"
-        )
+        if self.near:
+            hint = f"did you mean {' or '.join(repr(n) for n in self.near)}?"
+        elif 0 < len(known) <= _FEW:
+            hint = f"there are: {', '.join(sorted(known))}"
+        else:
+            hint = f"list the {what}s there are"
         super().__init__(f"there is no {what} named {name!r}", hint=hint)
 
     @classmethod
     def among(cls, name: str, names: Iterable[str], *, what: str = "node") -> Self:
         """Make the error for ``name``, looking for similar ones in ``names``."""
-        return cls(name, did_you_mean(name, names), what=what)
+        known = list(names)
+        return cls(name, did_you_mean(name, known), what=what, known=known)
 
 
 class InputError(RequestError):

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.bindings import Group, Source, sources_of
 from engine.dialects.base import TableName
-from engine.errors import CycleError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
+from engine.errors import CycleError, DefinitionError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
 from engine.function_modifiers.base import configured, functions_of, nodes_of
 from engine.htypes import fits as types_fit
 from engine.io.data_adapters import DataLoader, DataSaver, FileSource, FileTarget, TableSource, TableTarget
@@ -63,19 +63,27 @@ class FunctionGraph:
         """Build the graph of all node functions of the modules.
 
         Raises:
-            DefinitionError: The functions do not make a dataflow; nothing ran.
+            DefinitionError: The functions do not make a dataflow; what is wrong with each of them is told together.
         """
         config = dict(config or {})
         nodes: dict[str, Node] = {}
         module_of: dict[str, str] = {}
+        faults: list[DefinitionError] = []
         for module in modules:
             for _, function in functions_of(module):
-                for node in nodes_of(function, config):
+                try:
+                    made = [configured(node, config) for node in nodes_of(function, config)]
+                except DefinitionError as fault:
+                    faults.append(fault)
+                    continue
+                for node in made:
                     overrides = allow_module_overrides and module_of.get(node.name) != module.__name__
                     if node.name in nodes and not overrides:
-                        raise _duplicate(node, nodes[node.name])
-                    nodes[node.name] = configured(node, config)
+                        faults.append(_duplicate(node, nodes[node.name]))
+                    nodes[node.name] = node
                     module_of[node.name] = module.__name__
+        if faults:
+            raise DefinitionError.together(faults)
         return cls({}, MappingProxyType(config), fits)._with(nodes)  # noqa: SLF001 - an instance of this class
 
     def attach(self, requests: Iterable[LoadRequest | SaveRequest]) -> FunctionGraph:
@@ -135,10 +143,12 @@ class FunctionGraph:
         """Link ``added`` nodes in: inputs made, edges checked, tables ordered, cycles refused."""
         nodes = dict(self.nodes)
         nodes.update(added)
-        _make_inputs(nodes, added, self.fits)
+        faults = _make_inputs(nodes, added, self.fits)
         reordered = _after_savers(nodes, self.config)
         nodes.update(reordered)
-        _check_edges(nodes, added, self.fits)
+        faults += _mismatches(nodes, added, self.fits)
+        if faults:
+            raise DefinitionError.together(faults)
         upstream = dict(self.upstream)
         for name, node in nodes.items():
             if name not in upstream or self.nodes.get(name) is not node:
@@ -215,8 +225,13 @@ def _duplicate(node: Node, other: Node) -> DuplicateNodeError:
     )
 
 
-def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) -> None:
-    """Make an external input for every name that is read and that no node has; narrow the types of those there are."""
+def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) -> list[EdgeTypeError]:
+    """Make an external input for every name that is read and that no node has; narrow the types of those there are.
+
+    Returns:
+        The faults: inputs whose readers want types of which none fits the other.
+    """
+    faults = []
     for node in added.values():
         for parameter, name, type_ in _edges(node):
             present = nodes.get(name)
@@ -230,12 +245,17 @@ def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) 
                 elif fits(present.type, type_):
                     narrow = present.type
                 else:
-                    raise EdgeTypeError(
-                        f"the input {name!r} is asked for as {_shown(present.type)} and, by node {node.name!r}, "
-                        f"as {_shown(type_)}",
-                        hint="annotate the parameter alike in every function that takes it",
-                    )
+                    faults.append(_unlike(name, present, node, type_))
+                    continue
                 nodes[name] = Node.external_input(name, narrow, optional=optional and bool(present.optional))
+    return faults
+
+
+def _unlike(name: str, present: Node, node: Node, type_: Any) -> EdgeTypeError:
+    return EdgeTypeError(
+        f"the input {name!r} is asked for as {_shown(present.type)} and, by node {node.name!r}, as {_shown(type_)}",
+        hint="annotate the parameter alike in every function that takes it",
+    )
 
 
 def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
@@ -252,8 +272,8 @@ def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
                     yield parameter, name, Any if isinstance(item, Group) else element
 
 
-def _check_edges(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits) -> None:
-    faults = []
+def _mismatches(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits) -> Iterator[EdgeTypeError]:
+    """Yield a fault for each edge of the added nodes whose two types do not fit."""
     # A load request may have changed the type behind a name that older nodes read.
     replaced = {name for name in added if name in nodes}
     affected = [n for n in nodes.values() if n.name in added or not replaced.isdisjoint(n.upstream)]
@@ -262,12 +282,11 @@ def _check_edges(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fit
             upstream = nodes[name]
             if upstream.kind is not NodeKind.INPUT and not fits(upstream.type, wanted):
                 place = where_is(node.origins[0]) if node.origins else node.name
-                faults.append(
+                yield EdgeTypeError(
                     f"node {node.name!r} of {place} takes {_shown(wanted)} for {parameter!r}, "
-                    f"but {name!r} gives {_shown(upstream.type)}"
+                    f"but {name!r} gives {_shown(upstream.type)}",
+                    hint="make the two annotations agree, or put a converting node between",
                 )
-    if faults:
-        raise EdgeTypeError("\n".join(faults), hint="make the two annotations agree, or put a converting node between")
 
 
 def _shown(type_: Any) -> str:

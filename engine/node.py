@@ -78,11 +78,12 @@ class Node:
         """
         hints = annotations_of(function)
         parameters, optional = parameters_of(function)
-        missing = [p for p in parameters if p not in hints]
-        if missing or "return" not in hints:
-            what = f"parameter {missing[0]!r}" if missing else "the return value"
+        missing = [f"parameter {p!r}" for p in parameters if p not in hints]
+        missing += [] if "return" in hints else ["the return value"]
+        if missing:
             raise AnnotationError(
-                f"{what} of function {where_is(function)} has no type annotation",
+                f"{' and '.join(missing)} of function {where_is(function)} {'has' if len(missing) == 1 else 'have'} "
+                "no type annotation",
                 hint="annotate every parameter and the return value of a node function; "
                 "a name beginning with '_' makes it a helper that is not a node",
             )

@@ -6,8 +6,16 @@ import pandas as pd
 import polars as pl  # noqa: TC002 - the annotations of nodes are resolved at run time
 import pytest
 
-from engine.ad_hoc_utils import create_temporary_module
-from engine.errors import AnnotationError, CycleError, DuplicateNodeError, EdgeTypeError, OptionError, UnknownNodeError
+from engine.ad_hoc_utils import create_temporary_module, module_from_source
+from engine.errors import (
+    AnnotationError,
+    CycleError,
+    DefinitionError,
+    DuplicateNodeError,
+    EdgeTypeError,
+    OptionError,
+    UnknownNodeError,
+)
 from engine.graph import FunctionGraph
 from engine.io.materialization import from_, to
 
@@ -226,3 +234,50 @@ def test_a_long_chain_is_ordered_without_recursion() -> None:
 
     graph = FunctionGraph.from_modules([module_from_source("".join(lines))])
     assert len(graph.order(["n4999"])) == 5_001
+
+
+WRONG = """
+def unsaid(a, b):
+    return a
+
+@extract_fields({"x": int})
+def whole(n: int) -> int:
+    return n
+
+def fine(n: int) -> str:
+    return str(n)
+
+def unresolved(n: "Missing") -> int:
+    return 1
+"""
+
+
+def test_what_is_wrong_with_each_function_is_told_together() -> None:
+    """One error lists every function that cannot be a node, with its file and line."""
+    module = module_from_source("from engine.function_modifiers import extract_fields\n" + WRONG, "wrong")
+    with pytest.raises(DefinitionError) as caught:
+        FunctionGraph.from_modules([module])
+    text = str(caught.value)
+    assert "3 things are wrong" in text
+    assert "parameter 'a' and parameter 'b' and the return value of function unsaid" in text
+    assert all(name in text for name in ("whole (", "unresolved (", ">:3)", ">:6)"))
+
+
+def test_all_edges_that_do_not_fit_are_told_together() -> None:
+    """One error lists every edge and every input whose types disagree."""
+    source = """
+def a(n: int) -> str:
+    return ""
+def b(a: int, n: str) -> int:
+    return 1
+def c(a: float) -> int:
+    return 1
+"""
+    with pytest.raises(EdgeTypeError) as caught:
+        FunctionGraph.from_modules([module_from_source(source, "mismatched")])
+    text = str(caught.value)
+    assert "3 things are wrong" in text
+    assert all(
+        part in text for part in ("the input 'n' is asked for as int", "takes int for 'a'", "takes float for 'a'")
+    )
+    assert text.count("make the two annotations agree") == 2
