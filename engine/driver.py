@@ -81,14 +81,15 @@ class Driver(Inspection):
         self.graph_modules = tuple(self._settings.modules)
         self.hooks = LifecycleAdapterSet(*self._settings.adapters)
         self.hooks.call_all_lifecycle_hooks_sync("pre_do_anything")
+        self._session = Session(self._settings.warehouse)
         graph = FunctionGraph.from_modules(
             self.graph_modules,
             self._settings.config,
             allow_module_overrides=self._settings.allows_overrides,
             fits=self.hooks.fits,
+            places=self._session.places,
         )
         self.graph = graph.attach(self._settings.materializers)
-        self._session = Session(self._settings.warehouse)
         self._store: MetadataStore | None = None
         self._shapes: dict[Shape, Prepared] = {}
         self._make_nodes: Callable[..., NodeRunner] = NodeRunner
@@ -205,8 +206,8 @@ class Driver(Inspection):
             One decision per output in the order of execution; printing it explains.
         """
         request = self._refresh_request(outputs, inputs, overrides, "stale")
-        prepared = self._prepared(self.graph, request)
         with self._session:
+            prepared = self._prepared(self.graph, request)
             planner, _ = self._planner(prepared, request)
             return planner.plan()
 
@@ -222,7 +223,8 @@ class Driver(Inspection):
         Raises:
             RequestError: The call could not be served.
         """
-        self._request(self.graph, names_of(final_vars), inputs, overrides).prepare(self.graph)
+        request = self._request(self.graph, names_of(final_vars), inputs, overrides)
+        request.settled(request.prepare(self.graph))
 
     def validate_materialization(
         self,
@@ -238,7 +240,7 @@ class Driver(Inspection):
             DefinitionError: The requests do not fit the graph.
         """
         graph, request = self._materialize_request(materializers, additional_vars, overrides, inputs, "all")
-        request.prepare(graph)
+        request.settled(request.prepare(graph))
 
     def run_beside(self, make_nodes: Callable[..., NodeRunner], hooks: LifecycleAdapterSet) -> None:
         """Let something else, such as an event loop, run the nodes of later calls and tell their hooks."""
@@ -361,13 +363,13 @@ class Driver(Inspection):
         known = self._shapes.get(request.shape) if graph is self.graph else None
         if known is not None:
             request.check_values(graph)
-            return known
+            return request.settled(known, self._session.views)
         prepared = request.prepare(graph)
         if graph is self.graph:
             if len(self._shapes) >= _SHAPES_KEPT:
                 self._shapes.clear()
             self._shapes[request.shape] = prepared
-        return prepared
+        return request.settled(prepared, self._session.views)
 
     def _planner(self, prepared: Prepared, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:
         """Gather what is known and decide, as far as the request needs it."""

@@ -5,34 +5,33 @@ a parameter that names no node becomes an external input; every edge is checked 
 its path. Attaching requests gives a new graph that shares every node it does not change. All walks are iterative: a
 chain of 100,000 nodes is walked like any other.
 
-A loader that reads a table which a saver of the same graph writes runs after that saver, unless the saver depends on
-the loader (then the loader reads the version from before).
+A loader runs after the savers of what it reads (`engine.io.traffic`). What inputs and views have to say of that is
+known to a call only: `FunctionGraph.knowing` gives the graph for it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from engine.bindings import Group, Source, sources_of
-from engine.dialects.base import TableName
 from engine.errors import CycleError, DefinitionError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
 from engine.function_modifiers.base import configured, functions_of, nodes_of
 from engine.htypes import fits as types_fit
-from engine.io.data_adapters import DataLoader, DataSaver, FileSource, FileTarget, TableSource, TableTarget
 from engine.io.materialization import LoadRequest, SaveRequest
-from engine.io.nodes import adapter_of, loader_nodes, saver_nodes
+from engine.io.nodes import loader_nodes, saver_nodes
+from engine.io.places import Places
+from engine.io.traffic import Traffic
 from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
-    from engine.io.data_adapters import DataSource, Target
+    from engine.io.places import Views
 
 Fits: TypeAlias = Callable[[Any, Any], bool]
-_DEFAULT_SCHEMAS = {"", "main", "public"}
+_NO_VIEWS: Views = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,14 @@ class FunctionGraph:
         nodes: Every node by name, external inputs included.
         config: The configuration it was built with; its values also fill parameters of the same name.
         fits: Says whether a value of one type may fill a parameter of another.
+        places: Knows where tables and files live.
         upstream: Per node, the nodes it reads or waits for, as walks over the graph want them.
     """
 
     nodes: Mapping[str, Node]
     config: Mapping[str, Any] = field(default_factory=dict)
     fits: Fits = types_fit
+    places: Places = field(default_factory=Places)
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -59,6 +60,7 @@ class FunctionGraph:
         *,
         allow_module_overrides: bool = False,
         fits: Fits = types_fit,
+        places: Places | None = None,
     ) -> FunctionGraph:
         """Build the graph of all node functions of the modules.
 
@@ -84,7 +86,7 @@ class FunctionGraph:
                     module_of[node.name] = module.__name__
         if faults:
             raise DefinitionError.together(faults)
-        return cls({}, MappingProxyType(config), fits)._with(nodes)  # noqa: SLF001 - an instance of this class
+        return cls({}, MappingProxyType(config), fits, places or Places())._with(nodes)  # noqa: SLF001 - an instance of this class
 
     def attach(self, requests: Iterable[LoadRequest | SaveRequest]) -> FunctionGraph:
         """Return a graph that also serves these requests to load and save.
@@ -144,18 +146,36 @@ class FunctionGraph:
         nodes = dict(self.nodes)
         nodes.update(added)
         faults = _make_inputs(nodes, added, self.fits)
-        reordered = _after_savers(nodes, self.config)
-        nodes.update(reordered)
+        waiting = _waiting(nodes, Traffic(nodes, self.config, self.places))
+        nodes.update(waiting)
         faults += _mismatches(nodes, added, self.fits)
         if faults:
             raise DefinitionError.together(faults)
+        return self._linked(nodes, [*added, *waiting])
+
+    def _linked(self, nodes: Mapping[str, Node], changed: Iterable[str]) -> FunctionGraph:
         upstream = dict(self.upstream)
         for name, node in nodes.items():
             if name not in upstream or self.nodes.get(name) is not node:
                 upstream[name] = tuple(dict.fromkeys(node.upstream))
         graph = dataclasses.replace(self, nodes=MappingProxyType(nodes), upstream=upstream)
-        graph.order([*added, *reordered])
+        graph.order(changed)
         return graph
+
+    def knowing(self, values: Mapping[str, Any], views: Callable[[Iterable[str | None]], Views]) -> FunctionGraph:
+        """Return the graph with loaders after the savers of what they read, as only a call can tell.
+
+        Args:
+            values: Inputs and overrides, from which options of loaders and savers may come.
+            views: Gives what each view of some databases reads.
+
+        Raises:
+            DuplicateNodeError: Two savers write one place.
+            CycleError: Loaders and savers wait for one another in a circle.
+        """
+        traffic = Traffic(self.nodes, {**self.config, **values}, self.places)
+        waiting = _waiting(self.nodes, traffic, views(traffic.shared_urls()))
+        return self._linked({**self.nodes, **waiting}, waiting) if waiting else self
 
     def order(self, targets: Iterable[str], stop: Callable[[str], bool] | None = None) -> list[str]:
         """Return the targets and everything upstream of them, each after what it reads.
@@ -215,6 +235,13 @@ class FunctionGraph:
     def savers(self) -> list[str]:
         """Return the names of all saver nodes, in the order of the graph."""
         return [name for name, node in self.nodes.items() if node.kind is NodeKind.SAVER]
+
+
+def _waiting(nodes: Mapping[str, Node], traffic: Traffic, views: Views = _NO_VIEWS) -> dict[str, Node]:
+    """Return the loaders that are to wait for savers, changed to do so."""
+    traffic.check()
+    waits = traffic.waits(views)
+    return {name: dataclasses.replace(nodes[name], after=(*nodes[name].after, *s)) for name, s in waits.items()}
 
 
 def _duplicate(node: Node, other: Node) -> DuplicateNodeError:
@@ -295,79 +322,3 @@ def _shown(type_: Any) -> str:
         if isinstance(type_, type) and type_.__module__ != "builtins"
         else (type_.__name__ if isinstance(type_, type) else str(type_))
     )
-
-
-def _after_savers(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, Node]:
-    """Return loaders that read what a saver among the nodes writes, changed to run after it."""
-    written = _written(nodes, config)
-    changed: dict[str, Node] = {}
-    for loader in [node for node in nodes.values() if node.kind is NodeKind.LOADER]:
-        adapter = adapter_of(loader, config)
-        source = adapter.source() if isinstance(adapter, DataLoader) else None
-        savers = [s for s, target in written.items() if s not in loader.after and reads(source, target)]
-        savers = [s for s in savers if not _depends_on(nodes, s, loader.name)]
-        if savers:
-            changed[loader.name] = dataclasses.replace(loader, after=(*loader.after, *savers))
-    return changed
-
-
-def _written(nodes: Mapping[str, Node], config: Mapping[str, Any]) -> dict[str, Target]:
-    """Return what each saver writes, where its options say so; two that write the same are refused."""
-    written: dict[str, Target] = {}
-    places: dict[Any, str] = {}
-    for node in nodes.values():
-        if node.kind is not NodeKind.SAVER:
-            continue
-        adapter = adapter_of(node, config)
-        target = adapter.target() if isinstance(adapter, DataSaver) else None
-        if target is None:
-            continue
-        place = (target.warehouse, target.write.table) if isinstance(target, TableTarget) else target
-        if place in places:
-            raise DuplicateNodeError(
-                f"the savers {places[place]!r} and {node.name!r} both write {_place(target)}",
-                hint="let one saver write it, joining the nodes with combine= or in a node of their own",
-            )
-        places[place] = node.name
-        written[node.name] = target
-    return written
-
-
-def _place(target: Target) -> str:
-    return f"table {target.write.table}" if isinstance(target, TableTarget) else f"file {target.path}"
-
-
-def reads(source: DataSource | None, target: Target) -> bool:
-    """Say whether a source reads (or, of SQL text, mentions) what a saver writes.
-
-    >>> from engine.dialects.base import Write
-    >>> daily = TableTarget(None, Write(TableName("", "daily")))
-    >>> reads(TableSource(None, table="main.daily"), daily)
-    True
-    >>> reads(TableSource(None, sql="select * from daily_old"), daily)
-    False
-    """
-    if isinstance(target, FileTarget):
-        return isinstance(source, FileSource) and source.path == target.path
-    if not isinstance(source, TableSource) or source.warehouse != target.warehouse:
-        return False
-    table = target.write.table
-    if source.table is not None:
-        other = TableName.parse(source.table)
-        same_schema = other.schema == table.schema or {other.schema, table.schema} <= _DEFAULT_SCHEMAS
-        return other.name == table.name and same_schema
-    # A mention that is no read only costs an ordering that was not needed.
-    return re.search(rf"(?<!\w){re.escape(table.name)}(?!\w)", source.sql or "", re.IGNORECASE) is not None
-
-
-def _depends_on(nodes: Mapping[str, Node], name: str, upstream: str) -> bool:
-    seen: set[str] = set()
-    queue = [name]
-    while queue:
-        current = queue.pop()
-        if current == upstream:
-            return True
-        if current not in seen:
-            seen.add(current)
-            queue.extend(parent for parent in nodes[current].upstream if parent in nodes)
-    return False

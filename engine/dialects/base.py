@@ -17,6 +17,7 @@ masked.
 
 from __future__ import annotations
 
+import string
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 
 _NOTHING_MORE = TableDefinition()
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class WriteMode(StrEnum):
@@ -100,6 +102,10 @@ class TableName:
             )
         return cls("", parts[0]) if len(parts) == 1 else cls(parts[0], parts[1])
 
+    def folded(self) -> Self:
+        """Return the name with its ASCII letters small, as databases compare names that fold case."""
+        return type(self)(self.schema.translate(_SMALL), self.name.translate(_SMALL))
+
     def __str__(self) -> str:
         parts = [self.schema, self.name] if self.schema else [self.name]
         return ".".join('"' + p.replace('"', '""') + '"' if "." in p or '"' in p else p for p in parts)
@@ -114,7 +120,7 @@ class Traits:
         has_schemas: Tables live in schemas.
         default_schema: Where a table without a schema lives, such as ``public`` or ``main``.
         max_identifier_bytes: The longest name in UTF-8 bytes; None means there is no limit.
-        folds_case: Names that differ only in case are one name.
+        folds_case: Names that differ only in the case of their ASCII letters are one name.
         one_writer: Only one process at a time may have the database open.
         many_connections: Threads of this process may each have a connection, and work at the same time.
         defines: Which parts of a `TableDefinition` it keeps.
@@ -179,7 +185,7 @@ class LedgerRow:
     """One row of ``_engine_ledger``: the proof that a version of a table was committed.
 
     Attributes:
-        dataset: The table, as `TableName` writes it, always with its schema where the database has schemas.
+        dataset: The table, as `Dialect.canonical` spells it, always with its schema where the database has schemas.
         seq: 1 for the first version of the dataset, then without gaps.
         token: What recipe versions downstream see: the content hash for replace and view, a chain for the other modes.
         content_hash: Hash of the rows written (order does not count), prefixed by the algorithm; None where no rows
@@ -286,7 +292,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def namespace(self, url: sa.URL) -> str:
-        """Name the database as OpenLineage does, without connecting."""
+        """Name the database, without connecting: the same for every URL that leads there."""
+
+    def canonical(self, table: TableName) -> TableName:
+        """Return the one spelling that stands for all that the database takes for the same table."""
+        return table.folded() if self.traits.folds_case else table
 
     @abstractmethod
     def connect(self, url: sa.URL, *, wait_s: float) -> Any:
@@ -348,6 +358,14 @@ class Dialect(ABC):
     @abstractmethod
     def table_names(self, connection: Any) -> list[TableName]:
         """List the user's tables and views, for ``did you mean``."""
+
+    def views(self, connection: Any) -> Mapping[TableName, frozenset[TableName]]:
+        """Return what each of the user's views reads, directly or through other views, in few queries.
+
+        A database that does not tell says that it has no views.
+        """
+        del connection
+        return {}
 
     @abstractmethod
     def ensure_schema(self, connection: Any, schema: str) -> None:

@@ -181,6 +181,18 @@ class DuckDB(Dialect):
         ).fetchall()
         return [TableName(*row) for row in rows]
 
+    def views(self, connection: Link) -> dict[TableName, frozenset[TableName]]:
+        """Say of each view which tables its definition mentions: one that it does not read does no harm.
+
+        DuckDB's own `get_table_names` is no way: a view that it looked into forgets its columns.
+        """
+        rows = connection.active.execute(
+            "SELECT schema_name, view_name, sql FROM duckdb_views()"
+            " WHERE database_name = current_database() AND NOT internal"
+        ).fetchall()
+        tables = self.table_names(connection) if rows else []
+        return {TableName(schema, name): sql.mentioned(text, tables) for schema, name, text in rows}
+
     def ensure_schema(self, connection: Link, schema: str) -> None:
         """Create the schema; DuckDB's transactions make that safe."""
         connection.active.execute(f"CREATE SCHEMA IF NOT EXISTS {sql.quoted(schema)}")
@@ -488,7 +500,7 @@ def _drained(
 
 
 def _same_name(name: TableName, row: tuple[Any, ...]) -> bool:
-    return (name.schema.lower(), name.name.lower()) == (row[0].lower(), row[1].lower())
+    return name.folded() == TableName(row[0], row[1]).folded()
 
 
 def _physical(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:

@@ -65,7 +65,7 @@ def path_of(url: sa.URL) -> Path | None:
     """Return the file of a URL, or None for a database in memory."""
     if url.database in (None, "", ":memory:"):
         return None
-    return Path(str(url.database)).expanduser().absolute()
+    return Path(str(url.database)).expanduser().resolve()
 
 
 def options_of(url: sa.URL) -> dict[str, Any]:

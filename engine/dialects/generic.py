@@ -154,6 +154,14 @@ class Generic(Dialect):
         inspector = sa.inspect(connection.main)
         return [TableName("", name) for name in (*inspector.get_table_names(), *inspector.get_view_names())]
 
+    def views(self, connection: Link) -> dict[TableName, frozenset[TableName]]:
+        """Say of each view which tables its definition mentions."""
+        inspector = sa.inspect(connection.main)
+        names = inspector.get_view_names()
+        tables = self.table_names(connection) if names else []
+        texts = {name: inspector.get_view_definition(name) for name in names}
+        return {TableName("", name): sql.mentioned(text or "", tables) for name, text in texts.items()}
+
     def ensure_schema(self, connection: Link, schema: str) -> None:
         """Do nothing: tables live in the connection's own schema."""
 

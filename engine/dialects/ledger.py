@@ -94,8 +94,8 @@ class Ledger:
 
     def heads(self, tables: Iterable[TableName]) -> dict[TableName, LedgerRow | None]:
         """Return the latest row of each table, in one query."""
-        wanted = {str(table): table for table in tables}
-        found: dict[TableName, LedgerRow | None] = dict.fromkeys(wanted.values())
+        wanted = {table: self._dataset(table) for table in tables}
+        rows: dict[str, LedgerRow] = {}
         if wanted and self.exists():
             ledger, other = self.table, self.table.alias("later")
             latest = (
@@ -104,11 +104,13 @@ class Ledger:
                 .scalar_subquery()
             )
             query = sa.select(ledger).where(
-                ledger.c.dataset.in_(list(wanted)), ledger.c.partition_key == "", ledger.c.seq == latest
+                ledger.c.dataset.in_(list(set(wanted.values()))), ledger.c.partition_key == "", ledger.c.seq == latest
             )
-            for row in self._rows(query):
-                found[wanted[row.dataset]] = row
-        return found
+            rows = {row.dataset: row for row in self._rows(query)}
+        return {table: rows.get(dataset) for table, dataset in wanted.items()}
+
+    def _dataset(self, table: TableName) -> str:
+        return str(self._dialect.canonical(table))
 
     def commits(self, commit_ids: Iterable[str]) -> dict[str, LedgerRow]:
         """Return the rows of those of these commits that landed, in one query."""
@@ -122,11 +124,11 @@ class Ledger:
         if not recipe_version or not self.exists():
             return None
         c = self.table.c
-        query = sa.select(self.table).where(c.dataset == str(table), c.recipe_version == recipe_version)
+        query = sa.select(self.table).where(c.dataset == self._dataset(table), c.recipe_version == recipe_version)
         rows = self._rows(query.order_by(c.seq.desc()).limit(1))
         if not rows:
             return None
-        later = sa.select(self.table).where(c.dataset == str(table), c.seq > rows[0].seq)
+        later = sa.select(self.table).where(c.dataset == self._dataset(table), c.seq > rows[0].seq)
         stays = all(row.mode is WriteMode.APPEND and not row.record.get("begins_anew") for row in self._rows(later))
         return rows[0] if stays else None
 

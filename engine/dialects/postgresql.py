@@ -29,7 +29,7 @@ from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
 from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, staging_types, wrapped
-from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key
+from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.stamps import stamped
 from engine.dialects.streams import started
@@ -71,9 +71,8 @@ class PostgreSQL(Dialect):
     # --- connections -------------------------------------------------------------------------------------------------
 
     def namespace(self, url: sa.URL) -> str:
-        """Return ``postgres://host:port``."""
-        host = url.host or url.query.get("host") or "localhost"
-        return f"postgres://{host}:{url.port or url.query.get('port') or 5432}"
+        """Return ``postgres://host:port/database``, as libpq fills in what the URL leaves out."""
+        return server_of(url)
 
     def connect(self, url: sa.URL, *, wait_s: float) -> Link:
         """Open the control connection; libpq gets keywords, never a URL it could echo."""
@@ -171,6 +170,10 @@ class PostgreSQL(Dialect):
     def table_names(self, connection: Link) -> list[TableName]:
         """List the user's tables and views."""
         return catalog.names(connection.control.cursor())
+
+    def views(self, connection: Link) -> dict[TableName, frozenset[TableName]]:
+        """Ask the catalog what each view reads."""
+        return catalog.views(connection.control.cursor())
 
     def ensure_schema(self, connection: Link, schema: str) -> None:
         """Create the schema behind a lock: ``IF NOT EXISTS`` alone fails when two come at once."""

@@ -29,6 +29,17 @@ SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.rel
    AND n.nspname NOT LIKE 'pg\\_temp%%'
 """
 
+_VIEWS = """
+SELECT DISTINCT vn.nspname, v.relname, tn.nspname, t.relname
+  FROM pg_rewrite r
+  JOIN pg_class v ON v.oid = r.ev_class AND v.relkind = ANY('{v,m}')
+  JOIN pg_namespace vn ON vn.oid = v.relnamespace AND vn.nspname <> ALL('{pg_catalog,information_schema}')
+  JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid
+   AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
+  JOIN pg_class t ON t.oid = d.refobjid
+  JOIN pg_namespace tn ON tn.oid = t.relnamespace
+"""
+
 # Everything that belongs to a table beyond its columns, one line of text each. Whatever is not listed by name still
 # shows as a dependent object, and DROP without CASCADE refuses those.
 _PROPERTIES = """
@@ -108,6 +119,15 @@ def look_up(cursor: psycopg.Cursor[Any], names: Sequence[TableName]) -> dict[Tab
 def names(cursor: psycopg.Cursor[Any]) -> list[TableName]:
     """List the user's tables and views."""
     return [TableName(*row) for row in cursor.execute(_NAMES.replace("%%", "%")).fetchall()]
+
+
+def views(cursor: psycopg.Cursor[Any]) -> dict[TableName, frozenset[TableName]]:
+    """Return what each of the user's views and materialized views reads, in one query."""
+    found: dict[TableName, frozenset[TableName]] = {}
+    for schema, name, *read in cursor.execute(_VIEWS).fetchall():
+        view = TableName(schema, name)
+        found[view] = found.get(view, frozenset()) | {TableName(*read)}
+    return found
 
 
 def comment_on(cursor: psycopg.Cursor[Any], table: TableName) -> str | None:

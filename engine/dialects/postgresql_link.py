@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
+import os
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 
 CONNECT_S = 10
+_PORT = 5432
+_THIS_MACHINE = {"127.0.0.1", "::1"}
 
 
 @dataclass(slots=True)
@@ -58,6 +62,24 @@ def keywords_of(url: sa.URL) -> dict[str, Any]:
     defaults = {"connect_timeout": CONNECT_S, "application_name": "engine", "keepalives_idle": 30}
     options = {key: value for key, value in url.query.items() if isinstance(value, str)}
     return {**defaults, **{key: value for key, value in given.items() if value is not None}, **options}
+
+
+def server_of(url: sa.URL) -> str:
+    """Return ``postgres://host:port/database``, one text for all URLs that lead to one database.
+
+    Source: libpq's defaults, https://www.postgresql.org/docs/current/libpq-connect.html and libpq-envars.html; the
+    default host, a socket of this machine, is called localhost here.
+
+    >>> import sqlalchemy as sa
+    >>> server_of(sa.make_url("postgresql+psycopg://ann:secret@127.0.0.1/shop"))
+    'postgres://localhost:5432/shop'
+    """
+    told, said = keywords_of(url), os.environ
+    host = str(told.get("host") or said.get("PGHOST") or "localhost")
+    host = host if host.startswith("/") else "localhost" if host.lower() in _THIS_MACHINE else host.lower()
+    port = told.get("port") or said.get("PGPORT") or _PORT
+    database = told.get("dbname") or said.get("PGDATABASE") or told.get("user") or said.get("PGUSER")
+    return f"postgres://{host}:{port}/{database or getpass.getuser()}"
 
 
 def cannot_connect(error: psycopg.Error, url: sa.URL) -> StorageError:

@@ -333,7 +333,7 @@ class _Save:
         }
         row = LedgerRow(
             commit_id=intent.commit_id,
-            dataset=str(self.write.table),
+            dataset=str(self.dialect.canonical(self.write.table)),
             seq=head.seq + 1 if head else 1,
             previous_commit_id=head.commit_id if head else None,
             epoch=intent.epoch,

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
+from engine.dialects.base import TableName
 from engine.errors import LoadError, OptionError, SaveError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from engine.dialects.base import Query, TableName
+    from engine.dialects.base import Query
 
 MARK = "engine.warehouse"
 """The key in ``Table.info`` that says which database a lazy table lives in."""
@@ -32,6 +33,7 @@ EXAMPLES = 5
 
 
 _FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*(\w*)", re.DOTALL)
+_WORD = re.compile(r'"(?:[^"]|"")+"|\w+')
 _READING = {"select", "with", "values", "table", "from"}
 
 
@@ -73,6 +75,17 @@ def quoted(name: str) -> str:
 def quoted_table(table: TableName) -> str:
     """Return the table's name quoted, with its schema."""
     return ".".join(quoted(part) for part in (table.schema, table.name) if part)
+
+
+def mentioned(text: str, tables: Iterable[TableName]) -> frozenset[TableName]:
+    """Return those of some tables whose names an SQL text mentions, in whatever case and schema.
+
+    >>> sorted(mentioned('select * from Raw."my orders"', [TableName("raw", "my orders"), TableName("raw", "order")]))
+    [TableName(schema='raw', name='my orders')]
+    """
+    plain = (w[1:-1].replace('""', '"') if w.startswith('"') else w for w in _WORD.findall(text))
+    words = {TableName("", word).folded().name for word in plain}
+    return frozenset(table for table in tables if table.folded().name in words)
 
 
 def table_clause(table: TableName, columns: Iterable[str] = ()) -> sa.TableClause:

@@ -165,9 +165,12 @@ class SQLite(Dialect):
             'SELECT m.name, m.type, m.sql, c.name, c.type, NOT c."notnull" FROM sqlite_master m'
             " LEFT JOIN pragma_table_info(m.name) c"
             f" WHERE m.type IN ('table', 'view') AND lower(m.name) IN ({marks}) ORDER BY m.name, c.cid",
-            [name.name.lower() for name in names],
+            [name.folded().name for name in names],
         ).fetchall()
-        return {name: physical_of([row for row in rows if row[0].lower() == name.name.lower()]) for name in names}
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            found.setdefault(TableName("", row[0]).folded().name, []).append(row)
+        return {name: physical_of(found.get(name.folded().name, [])) for name in names}
 
     def table_names(self, connection: Link) -> list[TableName]:
         """List tables and views that are not SQLite's or the engine's."""
@@ -176,6 +179,28 @@ class SQLite(Dialect):
             " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> '_engine_ledger'"
         ).fetchall()
         return [TableName("", row[0]) for row in rows]
+
+    def views(self, connection: Link) -> dict[TableName, frozenset[TableName]]:
+        """Have SQLite compile a read of each view, and note which tables it asks to be allowed to read."""
+        main, read = connection.main, set[TableName]()
+
+        def note(action: int, name: str | None, *_: str | None) -> int:
+            if action == sqlite3.SQLITE_READ and name is not None:
+                read.add(TableName("", name))
+            return sqlite3.SQLITE_OK
+
+        views: dict[TableName, frozenset[TableName]] = {}
+        names = [row[0] for row in main.execute("SELECT name FROM sqlite_master WHERE type = 'view'")]
+        main.set_authorizer(note)
+        try:
+            for name in names:
+                read.clear()
+                with suppress(sqlite3.Error):  # a view over a table that is gone
+                    main.execute(f"EXPLAIN SELECT * FROM {sql.quoted(name)}").close()
+                    views[TableName("", name)] = frozenset(read)
+        finally:
+            main.set_authorizer(None)
+        return views
 
     def ensure_schema(self, connection: Link, schema: str) -> None:
         """Do nothing: SQLite has no schemas."""
@@ -371,7 +396,7 @@ def _connect(path: str, wait_s: float) -> sqlite3.Connection:
 def _path(url: sa.URL) -> str | None:
     if url.database in (None, "", ":memory:"):
         return None
-    return str(Path(str(url.database)).expanduser().absolute())
+    return str(Path(str(url.database)).expanduser().resolve())
 
 
 def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:

@@ -41,7 +41,8 @@ class Warehouse:
 
     Attributes:
         url: The URL without password, for messages and records.
-        namespace: The database in OpenLineage's words: ``postgres://host:port``, ``duckdb:///abs/path``, ``sqlite:///abs/path``.
+        namespace: The database, one text for every URL that leads there: ``postgres://host:port/database``,
+            ``duckdb:///abs/path``, ``sqlite:///abs/path``.
     """
 
     url: str
@@ -54,7 +55,7 @@ class Warehouse:
         self.dialect = dialect or dialect_of(self._url)
         self.namespace = self.dialect.namespace(self._url)
         self.wait_s = wait_s
-        self._mark = f"{self.namespace}|{self._url.database}|{id(self) if self.in_memory else ''}"
+        self._mark = f"{self.namespace}|{id(self) if self.in_memory else ''}"
         self._open: Any = None
         self._pid = 0
         self._saving = ""
@@ -67,6 +68,11 @@ class Warehouse:
 
     def __exit__(self, *_: object) -> None:
         self.close(forget=True)
+
+    @property
+    def access(self) -> tuple[Any, ...]:
+        """What two URLs have in common that lead to one database as one user with the same options."""
+        return self.namespace, self._url.username, str(self._url.password or ""), tuple(sorted(self._url.query.items()))
 
     @property
     def in_memory(self) -> bool:
@@ -131,6 +137,10 @@ class Warehouse:
                 f"the name {table.name!r} is kept for the engine's own tables", hint="choose another name"
             )
         return table
+
+    def key(self, table: TableName) -> str:
+        """Return the text that stands for a table and all other spellings of its name, as the ledger has it."""
+        return str(self.dialect.canonical(table))
 
     def query_table(
         self,
@@ -347,6 +357,12 @@ class Warehouse:
                             raise
                         found.append(None)
         return found
+
+    def views(self) -> dict[str, frozenset[str]]:
+        """Return what each of the user's views reads, directly or through others, by `key`."""
+        with self._translated(self.url):
+            found = self.dialect.views(self._connection())
+        return {self.key(view): frozenset(map(self.key, read)) for view, read in found.items()}
 
     def server_version(self) -> str:
         """Return the database's name and version, for headers and reports."""

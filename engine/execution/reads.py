@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.execution.versions import table_dataset
 from engine.io.data_adapters import FileSource, TableSource
 from engine.io.files import file_token
+from engine.io.places import file_place
 from engine.io.tables import LEDGER
 from engine.metadata.records import Dataset, InputRead
 from engine.planning.planner import source_name
@@ -55,26 +55,23 @@ def input_read(session: Session, loader: str, source: DataSource | None, metadat
     content = token["value"] if token else file_token(path)
     if content is None:
         return None
-    dataset = Dataset(namespace="file", name=str(Path(path).resolve()), dataset_type="file", is_external=True)
+    place = file_place(path)
+    dataset = Dataset(namespace=place.namespace, name=place.name, dataset_type="file", is_external=True)
     return InputRead(param_name=name, dataset=dataset, token_kind=CONTENT, token=content)
 
 
 def _table_dataset(session: Session, source: TableSource, loader: str, *, is_external: bool) -> Dataset:
-    warehouse = session.warehouse(source.warehouse)
-    if source.table is None:
-        return Dataset(
-            namespace=warehouse.namespace, name=source_name(source, loader), dataset_type="query", is_external=True
-        )
-    name = str(warehouse.name(source.table))
-    return Dataset(namespace=warehouse.namespace, name=name, dataset_type="table", is_external=is_external)
+    place = session.places.of(source)
+    if place is None:
+        namespace, name = session.places.namespace(source.warehouse), source_name(session.places, source, loader)
+        return Dataset(namespace=namespace, name=name, dataset_type="query", is_external=True)
+    return Dataset(namespace=place.namespace, name=place.name, dataset_type="table", is_external=is_external)
 
 
 def output_read(session: Session, target: TableTarget, node: str, keeper: str, token: str) -> InputRead:
     """Return the version of another output's table that a node's value is, as something that was read."""
-    warehouse = session.warehouse(target.warehouse)
-    dataset = table_dataset(
-        warehouse.namespace, str(warehouse.name(str(target.write.table))), target.write.mode, keeper
-    )
+    place = session.places.of_table(target.warehouse, str(target.write.table))
+    dataset = table_dataset(place, target.write.mode, keeper)
     return InputRead(param_name=node, dataset=dataset, token_kind=LEDGER, token=token)
 
 
@@ -94,8 +91,8 @@ def as_record(read: InputRead) -> dict[str, Any]:
     }
 
 
-def boundary_key(source: DataSource | None, read: InputRead, loader: str) -> str:
+def boundary_key(session: Session, source: DataSource | None, read: InputRead, loader: str) -> str:
     """Return the key under which recipes list what was read."""
     if isinstance(source, TableSource):
-        return source_name(source, loader)
+        return source_name(session.places, source, loader)
     return source.path if isinstance(source, FileSource) else read.dataset.name

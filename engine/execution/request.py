@@ -12,9 +12,10 @@ from engine.htypes import fits_value
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from engine.graph import FunctionGraph
+    from engine.io.places import Views
 
 
 _HOW = "pass them as inputs={'name': value}"
@@ -121,6 +122,20 @@ class Request:
             loaders=tuple(name for name in order if graph.nodes[name].kind is NodeKind.LOADER),
             stage=None if outputs else _stage(graph, final, self.final_vars, given),
         )
+
+    def settled(self, prepared: Prepared, views: Callable[[Iterable[str | None]], Views] = lambda _: {}) -> Prepared:
+        """Order what is written before what reads it, as the values of this very request have it.
+
+        Args:
+            prepared: What was worked out for the request's shape.
+            views: Gives what each view of some databases reads.
+
+        Raises:
+            DuplicateNodeError: Two savers write one place.
+        """
+        graph = prepared.graph
+        known = graph.knowing({**self.inputs, **self.overrides}, views) if prepared.outputs else graph
+        return prepared if known is graph else self.prepare(known)
 
     def _double(self, graph: FunctionGraph) -> list[str]:
         return [

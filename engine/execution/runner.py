@@ -26,8 +26,10 @@ from engine.execution.reads import as_record, boundary_key, input_read, metadata
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule
 from engine.identifiers import new_id
-from engine.io.data_adapters import FileTarget, TableTarget
+from engine.io.data_adapters import DataSaver, FileTarget, TableTarget
+from engine.io.nodes import adapter_of
 from engine.io.session import saving, using
+from engine.io.traffic import written_twice
 from engine.metadata.records import NodeRun, NodeRunState, Reason, RunState
 from engine.node import NodeKind
 from engine.planning.recipe import PENDING, UNKNOWN
@@ -38,7 +40,9 @@ if TYPE_CHECKING:
 
     from engine.execution.recorder import Recorder
     from engine.execution.request import Prepared, Request
-    from engine.io.session import Session
+    from engine.io.data_adapters import Target
+    from engine.io.places import Place
+    from engine.io.session import Saving, Session
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.metadata.records import DatasetVersion, InputRead, OutputRecord
     from engine.node import Node
@@ -248,10 +252,11 @@ class Runner:
         """Run what an output needs, its saver last; return what makes the result once the time is known."""
         before, saver = self.schedule.saver(stage, output, self.values)
         self.nodes.run(before)
+        target = self._target(output)
         intent = self._intent(output)
         with saving(intent) as save:
             metadata = self.nodes.run_saver(saver)
-        version = self._version(output, intent, save.commit, metadata)
+        version = self._version(output, target, save, metadata)
         self.planner.settle(output, version.token if version else None)
         changed = version is None or version.changed
         if version is not None:
@@ -296,12 +301,32 @@ class Runner:
             },
         )
 
-    def _version(self, output: str, intent: Intent, commit: Any, metadata: Any) -> DatasetVersion | None:
-        if commit is not None:
-            warehouse = self.session.warehouse(self.planner.cones.targets[output].warehouse)  # type: ignore[union-attr]
+    def _target(self, output: str) -> Target | None:
+        """Return what a saver writes, now that the nodes which may have named it have run.
+
+        Raises:
+            DuplicateNodeError: Another saver of this run writes there.
+        """
+        adapter = adapter_of(self.graph.nodes[output], self.values)
+        target = adapter.target() if isinstance(adapter, DataSaver) else None
+        place = self.session.places.of(target)
+        if target is not None and place is not None:
+            other = self._writers.setdefault(place, output)
+            if other != output:
+                raise written_twice(other, output, target)
+        return target
+
+    @functools.cached_property
+    def _writers(self) -> dict[Place | None, str]:
+        """Who writes each place in this run, as far as it is known."""
+        targets = self.planner.cones.targets
+        return {self.session.places.of(targets[o]): o for o in self.outputs if targets[o] is not None}
+
+    def _version(self, output: str, target: Target | None, save: Saving, metadata: Any) -> DatasetVersion | None:
+        intent, commit = save.intent, save.commit
+        if commit is not None and save.warehouse is not None:
             unchanged = None if commit.changed else intent
-            return versions.from_ledger(warehouse, commit.row, unchanged, changed=commit.changed)
-        target = self.planner.cones.targets[output]
+            return versions.from_ledger(save.warehouse, commit.row, unchanged, changed=commit.changed)
         path = target.path if isinstance(target, FileTarget) else None
         if path is None and isinstance(metadata, dict):
             path = metadata.get("file_metadata", {}).get("path")
@@ -351,7 +376,7 @@ class Runner:
         read = input_read(self.session, node.name, source, metadata_of(value))
         if read is None:
             return
-        key = boundary_key(source, read, node.name)
+        key = boundary_key(self.session, source, read, node.name)
         if source is None:
             self._discovered[node.name] = key
         self._reads[node.name] = read

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.dialects.base import WriteMode
 from engine.io.files import file_token
+from engine.io.places import Place, file_place
 from engine.metadata.records import Dataset, DatasetVersion
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ _CHANGES = {
 }
 
 
-def table_dataset(namespace: str, name: str, mode: WriteMode, saver: str) -> Dataset:
+def table_dataset(place: Place, mode: WriteMode, saver: str) -> Dataset:
     """Return the dataset of a table or view that a saver writes."""
     kind = "view" if mode is WriteMode.VIEW else "table"
-    return Dataset(namespace=namespace, name=name, dataset_type=kind, writer_node=saver, mode=mode.value)
+    return Dataset(namespace=place.namespace, name=place.name, dataset_type=kind, writer_node=saver, mode=mode.value)
 
 
 def from_ledger(
@@ -43,7 +44,7 @@ def from_ledger(
     saver = str(row.record.get("node", ""))
     return DatasetVersion(
         version_id=row.commit_id,
-        dataset=table_dataset(warehouse.namespace, row.dataset, row.mode, saver),
+        dataset=table_dataset(Place(warehouse.namespace, row.dataset), row.mode, saver),
         seq=row.seq,
         token_kind="ledger",  # noqa: S106 - a kind of token, not a password
         token=row.token,
@@ -76,11 +77,12 @@ def of_file(
     token = file_token(path) or ""
     changed = previous is None or previous[1] != token
     saver = str(intent.record.get("node", ""))
+    place = file_place(path)
     rows = metadata.get("dataframe_metadata", {}).get("rows")
     return DatasetVersion(
         version_id=intent.commit_id if previous is None or changed else previous[0],
         dataset=Dataset(
-            namespace="file", name=str(Path(path).resolve()), dataset_type="file", writer_node=saver, mode="replace"
+            namespace=place.namespace, name=place.name, dataset_type="file", writer_node=saver, mode="replace"
         ),
         seq=1 if previous is None else previous[2] + changed,
         token_kind="content",  # noqa: S106 - a kind of token, not a password

@@ -18,9 +18,10 @@ from engine.dialects.base import Intent
 from engine.errors import RequestError
 from engine.frames import library_of
 from engine.identifiers import new_id
+from engine.io.places import Place, Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import TracebackType
 
     from engine.dialects.base import Commit
@@ -28,18 +29,20 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Warehouses by URL, each opened once.
+    """Warehouses by URL, each opened once however its URL is spelled.
 
     Args:
         default_url: The warehouse of loaders and savers that name none.
 
     Attributes:
+        places: Knows where tables and files live.
         tracks_sources: Loaders find out the token of what they read, because the run is recorded.
         stays_open: A value handed out still reads from a warehouse, so leaving the context lets go of none.
     """
 
     def __init__(self, default_url: str | None = None) -> None:
         self.default_url = default_url
+        self.places = Places(default_url)
         self.tracks_sources = False
         self.stays_open = False
         self._warehouses: dict[tuple[str, int], Warehouse] = {}
@@ -63,13 +66,23 @@ class Session:
             if key not in self._warehouses:
                 from engine.dialects.warehouse import Warehouse
 
-                self._warehouses[key] = Warehouse(url)
+                made = Warehouse(url)
+                known = (w for (_, lane), w in self._warehouses.items() if lane == key[1] and w.access == made.access)
+                self._warehouses[key] = next(known, made)
             return self._warehouses[key]
+
+    def views(self, urls: Iterable[str | None]) -> dict[Place, frozenset[Place]]:
+        """Return what each view of these databases reads."""
+        views: dict[Place, frozenset[Place]] = {}
+        for warehouse in map(self.warehouse, urls):
+            for view, read in warehouse.views().items():
+                views[Place(warehouse.namespace, view)] = frozenset(Place(warehouse.namespace, name) for name in read)
+        return views
 
     def opened(self) -> list[Warehouse]:
         """Return the warehouses in use so far on this lane."""
         with self._guard:
-            return [warehouse for (_, lane), warehouse in self._warehouses.items() if lane == _LANE.get()]
+            return list(dict.fromkeys(w for (_, lane), w in self._warehouses.items() if lane == _LANE.get()))
 
     def close(self) -> None:
         """Let go of every warehouse; the next use opens it again."""
@@ -104,10 +117,12 @@ class Saving:
 
     Attributes:
         intent: What the run declared.
+        warehouse: Set by the saver: where it saves.
         commit: Set by the saver once the table is committed or found unchanged.
     """
 
     intent: Intent
+    warehouse: Warehouse | None = None
     commit: Commit | None = None
 
 

@@ -220,7 +220,7 @@ class TableSaver(_FrameAdapter, DataSaver):
         record = {**current.intent.record, "frame_types": frame_types}
         intent = dataclasses.replace(current.intent, record=record, adopt=self.adopt)
         with _about(self.table), current_session() as session:
-            warehouse = session.warehouse(self.warehouse)
+            warehouse = current.warehouse = session.warehouse(self.warehouse)
             write = dataclasses.replace(spec, table=warehouse.name(self.table))
             query = warehouse.as_query(data)
             if query is not None:

@@ -117,7 +117,7 @@ class Cones:
         )
 
     def _ask(self, node: Node, question: str) -> Any:
-        adapter = adapter_of(node, self.inputs)
+        adapter = adapter_of(node, {**self.inputs, **self.overrides})
         return getattr(adapter, question, lambda: None)()
 
     def source(self, loader: str) -> DataSource | None:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from engine.dialects.base import LedgerRow, PhysicalTable, TableName
+    from engine.dialects.warehouse import Warehouse
     from engine.graph import FunctionGraph
+    from engine.io.places import Place, Places
     from engine.io.session import Session
     from engine.metadata.records import OutputRecord
     from engine.planning.cones import Cones
@@ -38,8 +40,8 @@ if TYPE_CHECKING:
 class _Known:
     """What the databases say, gathered once per plan."""
 
-    heads: dict[tuple[str | None, TableName], LedgerRow | None] = field(default_factory=dict)
-    tables: dict[tuple[str | None, TableName], PhysicalTable | None] = field(default_factory=dict)
+    heads: dict[Place | None, LedgerRow | None] = field(default_factory=dict)
+    tables: dict[Place | None, PhysicalTable | None] = field(default_factory=dict)
     records: Mapping[str, OutputRecord] = field(default_factory=dict)
 
 
@@ -95,11 +97,6 @@ class Planner:
             return str(target.write.table)
         return target.path if isinstance(target, FileTarget) else ""
 
-    def _key(self, target: TableTarget | TableSource) -> tuple[str | None, TableName]:
-        warehouse = self.session.warehouse(target.warehouse)
-        text = str(target.write.table) if isinstance(target, TableTarget) else target.table or ""
-        return target.warehouse, warehouse.name(text)
-
     # --- evidence -----------------------------------------------------------------------------------------------------
     def gather(self, records: Mapping[str, OutputRecord]) -> None:
         """Ask every warehouse what it knows of the outputs and sources of this plan: a few questions each.
@@ -108,25 +105,26 @@ class Planner:
             records: What the metadata knows of the outputs.
         """
         self._known.records = records
-        tables = self._tables_of(self.outputs)
+        targets = [t for o in self.outputs if isinstance(t := self.cones.targets[o], TableTarget)]
         loaders = list(dict.fromkeys(loader for output in self.outputs for loader in self.cones.cone(output).loaders))
         sources = {loader: self.cones.source(loader) for loader in loaders}
-        read = [self._key(s) for s in sources.values() if isinstance(s, TableSource) and is_whole_table(s)]
-        for url in dict.fromkeys([u for u, _ in tables] + [u for u, _ in read]):
-            warehouse = self.session.warehouse(url)
-            names = [name for u, name in {**dict.fromkeys(tables), **dict.fromkeys(read)} if u == url]
-            self._known.heads |= {(url, n): row for n, row in warehouse.heads(names).items()}
-            written = [name for u, name in tables if u == url]
-            self._known.tables |= {(url, n): t for n, t in warehouse.tables(written).items()}
-
-    def _tables_of(self, outputs: Iterable[str]) -> list[tuple[str | None, TableName]]:
-        targets = (self.cones.targets[output] for output in outputs)
-        return [self._key(target) for target in targets if isinstance(target, TableTarget)]
+        read = [s for s in sources.values() if isinstance(s, TableSource) and is_whole_table(s)]
+        written = set(map(self.session.places.of, targets))
+        asked: dict[Warehouse, dict[TableName, Place | None]] = {}
+        things: tuple[TableTarget | TableSource, ...] = (*targets, *read)
+        for thing in things:
+            warehouse = self.session.warehouse(thing.warehouse)
+            text = str(thing.write.table) if isinstance(thing, TableTarget) else thing.table or ""
+            asked.setdefault(warehouse, {})[warehouse.name(text)] = self.session.places.of(thing)
+        for warehouse, places in asked.items():
+            self._known.heads |= {places[n]: row for n, row in warehouse.heads(places).items()}
+            tables = warehouse.tables([name for name, place in places.items() if place in written])
+            self._known.tables |= {places[name]: table for name, table in tables.items()}
 
     def head(self, output: str) -> LedgerRow | None:
         """Return the ledger's head of a table output, as far as it was gathered."""
         target = self.cones.targets[output]
-        return self._known.heads.get(self._key(target)) if isinstance(target, TableTarget) else None
+        return self._known.heads.get(self.session.places.of(target)) if isinstance(target, TableTarget) else None
 
     def check_sources(self, loaders: Iterable[str]) -> None:
         """Check that tables and files which no output of this plan writes are there, before anything runs.
@@ -191,9 +189,9 @@ class Planner:
         if isinstance(source, ValueSource):
             return {loader: value_hash(source.value) or UNKNOWN}
         if isinstance(source, FileSource):
-            return {source.path: file_token(source.path) or UNKNOWN}
+            return {source.path: PENDING if is_pending else file_token(source.path) or UNKNOWN}
         if isinstance(source, TableSource):
-            name = source_name(source, loader)
+            name = source_name(self.session.places, source, loader)
             return {name: PENDING if is_pending else self._table_token(source)}
         return self._rediscovered(loader)
 
@@ -269,8 +267,8 @@ class Planner:
     def _presence(self, output: str, record: OutputRecord | None) -> tuple[Presence, str]:
         target = self.cones.targets[output]
         if isinstance(target, TableTarget):
-            key = self._key(target)
-            return table_presence(self._known.tables.get(key), self._known.heads.get(key))
+            place = self.session.places.of(target)
+            return table_presence(self._known.tables.get(place), self._known.heads.get(place))
         path = target.path if isinstance(target, FileTarget) else None
         if path is None and record is not None and record.dataset.dataset_type == "file":
             path = record.dataset.name
@@ -292,7 +290,7 @@ def _for_node(loader: str) -> Iterator[None]:
         raise
 
 
-def source_name(source: TableSource, loader: str) -> str:
+def source_name(places: Places, source: TableSource, loader: str) -> str:
     """Return what a source is called in recipes and reasons: its table, or the node that it fills.
 
     Two sources of one name must have one token, so only a whole table of the driver's own warehouse goes by its name
@@ -301,7 +299,7 @@ def source_name(source: TableSource, loader: str) -> str:
     node = loader.removeprefix("load_data.")
     if source.table is None:
         return f"query of {node}"
-    is_whole = source.columns is None and source.where is None and source.warehouse is None
+    is_whole = source.columns is None and source.where is None and places.is_default(source.warehouse)
     return source.table if is_whole else f"{source.table} for {node}"
 
 

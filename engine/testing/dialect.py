@@ -191,6 +191,26 @@ class DialectSuite:
         self.save(warehouse, ROWS.slice(0, 1))
         assert self.rows(warehouse, "seen") == []
 
+    def test_views_tell_what_they_read(self, warehouse: Warehouse) -> None:
+        """A view tells which tables it reads, itself or through other views, and no others."""
+        for table in ("behind", "beside"):
+            self.save(warehouse, ROWS, table)
+        self.sql(warehouse, "CREATE VIEW {seen} AS SELECT * FROM {behind}")
+        self.sql(warehouse, "CREATE VIEW {again} AS SELECT * FROM {seen}")
+        views = warehouse.views()
+        behind, beside, seen, again = (
+            warehouse.key(warehouse.name(name)) for name in ("behind", "beside", "seen", "again")
+        )
+        assert behind in views[seen]
+        assert behind in {table for read in views[again] for table in (read, *views.get(read, ()))}
+        assert beside not in views[seen] | views[again]
+
+    def test_spellings_of_one_name(self, warehouse: Warehouse) -> None:
+        """The ledger knows a table by every spelling of its name that the database takes for the same."""
+        self.save(warehouse, ROWS, "things")
+        capitals = warehouse.name("THINGS")
+        assert (warehouse.heads([capitals])[capitals] is not None) == warehouse.dialect.traits.folds_case
+
     def test_query_stays_in_the_database(self, warehouse: Warehouse) -> None:
         """A query of the same database becomes a table with its columns' types, and is cut off when it is equal."""
         self.save(warehouse, ROWS)
