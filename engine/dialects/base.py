@@ -145,12 +145,14 @@ class Write:
         mode: How the rows get there.
         keys: The key columns of upsert and delete_insert.
         definition: What the table is to have beyond its rows.
+        order_matters: Equal rows in another order are another content.
     """
 
     table: TableName
     mode: WriteMode = WriteMode.REPLACE
     keys: tuple[str, ...] = ()
     definition: TableDefinition = _NOTHING_MORE
+    order_matters: bool = False
 
 
 @dataclass(frozen=True, slots=True)

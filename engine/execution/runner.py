@@ -87,7 +87,6 @@ class Runner:
         self.results: dict[str, OutputResult] = {}
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}
-        self._discovered: dict[str, str] = {}
         self._reads: dict[str, InputRead] = {}
         self._surprises: dict[str, Reason] = {}
 
@@ -278,14 +277,13 @@ class Runner:
         same_recipe = record is not None and record.recipe_version == version.recipe_version != ""
         if record is not None and same_recipe and record.content_hash != version.content_hash and version.changed:
             old, new = record.content_hash or "", version.content_hash or ""
-            self._surprises[output] = Reason(code="nondeterministic", subject=output, old=old[-10:], new=new[-10:])
+            said = f"{output} has other content by an equal recipe"
+            self._surprises[output] = Reason(code="nondeterministic", subject=said, old=old[-10:], new=new[-10:])
 
     def _intent(self, output: str) -> Intent:
         if not self.recorder.is_recording:
             return Intent(commit_id=self._commit_ids[output], run_id=self.recorder.run_id)
         recipe = self.planner.recipe(output)
-        loaders = self.planner.cones.cone(output).loaders
-        discovered = {loader: self._discovered[loader] for loader in loaders if loader in self._discovered}
         return Intent(
             commit_id=self._commit_ids[output],
             run_id=self.recorder.run_id,
@@ -296,7 +294,7 @@ class Runner:
             record={
                 "node": output,
                 "project": self.recorder.project,
-                "recipe": {**recipe.manifest(), "discovered": discovered},
+                "recipe": recipe.manifest(),
                 "inputs": [as_record(read) for read in self._all_reads(output)],
             },
         )
@@ -377,8 +375,6 @@ class Runner:
         if read is None:
             return
         key = boundary_key(self.session, source, read, node.name)
-        if source is None:
-            self._discovered[node.name] = key
         self._reads[node.name] = read
         self.planner.read(node.name, {key: read.token})
         self.recorder.read(node.name, [read])

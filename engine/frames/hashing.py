@@ -2,8 +2,8 @@
 
 Theory of operation. Every row is hashed to 64 bits, and that number is hashed once more; the sums of both modulo 2^64,
 the number of rows and the hash of the schema make the digest. A sum does not care about order, so neither does the
-digest; a row that occurs twice counts twice (an exclusive or would cancel it); two sums leave no room for rows that
-make up for one another by chance. Columns count by name, type and position.
+digest, unless each row is hashed with its place; a row that occurs twice counts twice (an exclusive or would cancel
+it); two sums leave no room for rows that make up for one another by chance. Columns count by name, type and position.
 
 Rules: equal content gives an equal digest however the stream is cut into batches, slices and dictionaries; NULL, NaN,
 the empty text and the empty list are four things; ``-0.0`` is not ``0.0``. So floats, times and decimals are hashed by
@@ -100,17 +100,19 @@ _NAMES: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
 
 
 class ContentHasher:
-    """Folds record batches into one digest, whatever the order of their rows.
+    """Folds record batches into one digest, whatever the order of their rows unless it matters.
 
     Args:
         schema: The schema of the batches to come.
+        order_matters: Each row counts together with its place.
 
     Attributes:
         row_count: How many rows have passed.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, *, order_matters: bool = False) -> None:
         self.row_count = 0
+        self.order_matters = order_matters
         self.is_complete = True
         self._schema_hash = schema_hash(schema)
         self._sums = [0, 0]
@@ -118,6 +120,7 @@ class ContentHasher:
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Add the rows of a batch."""
+        first = self.row_count
         self.row_count += batch.num_rows
         if not (self._is_hashable and batch.num_rows and batch.num_columns):
             return
@@ -125,6 +128,9 @@ class ContentHasher:
             columns = [_bits(column) for column in batch.columns]
             rows = pl.DataFrame(pa.RecordBatch.from_arrays(columns, [str(i) for i in range(len(columns))]))
             hashes = rows.hash_rows(_ROW_SEED)
+            if self.order_matters:
+                places = pl.int_range(first, self.row_count, eager=True)
+                hashes = pl.DataFrame({"row": hashes, "place": places}).hash_rows(_ROW_SEED)
             sums = int(hashes.sum()), int(hashes.hash(_SECOND_SEED).sum())
         except (pa.ArrowException, PolarsError, PanicException, NotImplementedError):
             self._is_hashable = False
@@ -136,15 +142,16 @@ class ContentHasher:
         if not (self._is_hashable and self.is_complete):
             return None
         parts = json.dumps([_SCHEME, self._schema_hash, self.row_count, *self._sums])
-        return f"polars{pl.__version__}:{hashlib.blake2b(parts.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
+        algorithm = f"polars{pl.__version__}{'-ordered' if self.order_matters else ''}"
+        return f"{algorithm}:{hashlib.blake2b(parts.encode(), digest_size=_DIGEST_BYTES).hexdigest()}"
 
 
-def hashed(reader: pa.RecordBatchReader) -> tuple[pa.RecordBatchReader, ContentHasher]:
+def hashed(reader: pa.RecordBatchReader, *, order_matters: bool = False) -> tuple[pa.RecordBatchReader, ContentHasher]:
     """Return the same stream and the hasher that its batches feed as they pass; nothing is copied.
 
     The digest is known once the stream has been read to its end.
     """
-    hasher = ContentHasher(reader.schema)
+    hasher = ContentHasher(reader.schema, order_matters=order_matters)
     hasher.is_complete = False
 
     def passing() -> Iterator[pa.RecordBatch]:

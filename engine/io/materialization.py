@@ -171,6 +171,7 @@ class _Savers:
         not_null: str | Sequence[str] = (),
         comment: str | bool = "",
         index: bool | None = None,
+        order_matters: bool = False,
     ) -> SaveRequest:
         """Write a node's rows as a table, in one transaction with the row that proves it.
 
@@ -191,6 +192,7 @@ class _Savers:
                 become the columns' comments.
             index: Of a pandas frame: True makes columns of an index that means something, False drops it; otherwise
                 such an index is refused.
+            order_matters: Equal rows in another order are another content, for readers that take the first row.
         """
         options: dict[str, Any] = {"table": table, "mode": mode}
         options |= {"keys": tuple(keys)} if keys else {}
@@ -200,6 +202,7 @@ class _Savers:
         options |= {name: value for name, value in asked.items() if value}
         options |= {"comment": comment} if comment else {}
         options |= {"index": index} if index is not None else {}
+        options |= {"order_matters": True} if order_matters else {}
         return _save_request("table", id, dependencies, combine, options)
 
     def __getattr__(self, name: str) -> Callable[..., SaveRequest]:

@@ -172,6 +172,7 @@ class TableSaver(_FrameAdapter, DataSaver):
     not_null: str | Sequence[str] = ()
     comment: str = ""
     index: bool | None = None
+    order_matters: bool = False
 
     @classmethod
     def name(cls) -> str:
@@ -206,7 +207,9 @@ class TableSaver(_FrameAdapter, DataSaver):
             not_null=self.not_null,
             comment=self.comment,
         )
-        return TableTarget(self.warehouse, Write(TableName.parse(self.table), mode, keys, definition))
+        return TableTarget(
+            self.warehouse, Write(TableName.parse(self.table), mode, keys, definition, self.order_matters)
+        )
 
     def save_data(self, data: Any) -> dict[str, Any]:
         """Write the table in one transaction with its ledger row; see `engine.dialects.warehouse.Warehouse.save`."""
@@ -234,7 +237,7 @@ class TableSaver(_FrameAdapter, DataSaver):
             else:
                 from engine.frames.hashing import hashed
 
-                batches, hasher = hashed(rows_of(session, data, str(write.table)))
+                batches, hasher = hashed(rows_of(session, data, str(write.table)), order_matters=self.order_matters)
                 current.commit = warehouse.save(batches, write, intent, digest=hasher.digest)
         row = current.commit.row
         return get_sql_metadata(row.dataset, row.row_count) | {

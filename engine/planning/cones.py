@@ -11,6 +11,7 @@ import functools
 import logging
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.bindings import Group, Source, Value, sources_of
@@ -199,12 +200,15 @@ class Cones:
             "sources": {},
             "write": self._write(output, unknowable),
         }
+        written: set[str] = set()
         for loader in cone.loaders:
             tokens = read(loader)
+            if self.graph.nodes[loader].after:
+                written.update(tokens)
             if not tokens:
-                unknowable.append(f"what {loader} reads")
+                unknowable.append(f"what {loader.removesuffix('.loader')} reads")
             sections["sources"].update(tokens)
-        return Recipe(sections, tuple(unknowable))
+        return Recipe(sections, tuple(dict.fromkeys(unknowable)), frozenset(written))
 
     def _values(self, cone: Cone, unknowable: list[str], *, given: bool) -> dict[str, str]:
         names = [n for n in cone.inputs if n in self.inputs and (n in self._given) is given]
@@ -295,5 +299,6 @@ def _shown(unit: CodeUnit) -> str:
     """Name a function, class or constant with its file, as reasons do: ``clean_name() in helpers.py``."""
     call = "()" if unit.kind == "function" else ""
     if unit.file_path:
-        return f"{unit.qualname}{call} in {unit.file_path.rsplit('/', 1)[-1]}"
+        *folders, file = Path(unit.file_path).parts
+        return f"{unit.qualname}{call} in {'/'.join([*folders[-1:], file]) if file == '__init__.py' else file}"
     return f"{unit.qualname}{call} in {unit.module.rsplit('.', 1)[-1]}.py" if unit.module else f"{unit.qualname}{call}"

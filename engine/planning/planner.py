@@ -193,20 +193,12 @@ class Planner:
         if isinstance(source, TableSource):
             name = source_name(self.session.places, source, loader)
             return {name: PENDING if is_pending else self._table_token(source)}
-        return self._rediscovered(loader)
+        return {}  # a loader of the user's that does not say: what it reads is known once it has run, not before
 
     def _table_token(self, source: TableSource) -> str:
         warehouse = self.session.warehouse(source.warehouse)
         known = ledger_token(warehouse, warehouse.name(source.table or "")) if is_whole_table(source) else None
         return known or warehouse.checksums([query_of(warehouse, source)])[0] or UNKNOWN
-
-    def _rediscovered(self, loader: str) -> dict[str, str]:
-        """Look at the files that a loader of the user's read last time."""
-        for record in self._known.records.values():
-            paths = record.recipe.get("discovered", {}).get(loader)
-            if paths:
-                return {path: file_token(path) or UNKNOWN for path in paths.split("\n")}
-        return {}
 
     # --- decisions ----------------------------------------------------------------------------------------------------
     def recipe(self, output: str) -> Recipe:

@@ -9,7 +9,7 @@ section:
 * ``config``, ``inputs``, ``overrides``: per name, the canonical hash of the value;
 * ``sql``: per query loader, the hash of its normalised text;
 * ``upstream``: per output it reads, that output's token; ``sources``: per dataset a loader reads, its token;
-* ``write``: the saver's options; ``discovered``: files that a loader was seen to read.
+* ``write``: the saver's options.
 
 Two recipes with equal versions give equal outputs; where they differ, the differing keys are the reasons. A token that
 is `PENDING` belongs to an upstream output that may still run; `UNKNOWN` is never equal to anything.
@@ -49,10 +49,12 @@ class Recipe:
     Attributes:
         sections: Section name → key → token, as the theory above lists them.
         unknowable: What cannot be fingerprinted, in words; such an output is never fresh.
+        written: The sources that outputs of this dataflow write: to people they are outputs upstream.
     """
 
     sections: Mapping[str, Mapping[str, str]]
     unknowable: tuple[str, ...] = field(default=())
+    written: frozenset[str] = frozenset()
 
     @property
     def version(self) -> str:
@@ -94,7 +96,8 @@ def _differences(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[Reason
             if now == UNKNOWN:
                 yield Reason(code="unknowable", subject=key)
             else:
-                yield Reason(code=_file_code(code, now), subject=key, old=_shown(before), new=_shown(now))
+                said = "upstream" if section == "sources" and key in recipe.written else _file_code(code, now)
+                yield Reason(code=said, subject=key, old=_shown(before), new=_shown(now))
 
 
 def _code_differences(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[Reason]:

@@ -485,3 +485,160 @@ def test_code_that_cannot_be_read_is_never_fresh(project: Project) -> None:
     assert states(project.driver(*requests).refresh()) == {"limited_table": "fresh", "named_table": "unchanged"}
     project.edit("flow", "__limit__ = 1", "__limit__ = 2")
     assert states(project.driver(*requests).refresh()) == {"limited_table": "built", "named_table": "built"}
+
+
+ORDERED = """
+import polars as pl
+
+REVERSED = False
+
+
+def rows() -> pl.DataFrame:
+    return pl.DataFrame({"id": [1, 2, 2]}).sort("id", descending=REVERSED)
+
+
+def first(seen: pl.DataFrame) -> pl.DataFrame:
+    return seen.head(1)
+"""
+
+
+@pytest.mark.parametrize("order_matters", [False, True])
+def test_the_order_of_rows_counts_where_it_matters(project: Project, order_matters: bool) -> None:
+    """Equal rows in another order are the same content, unless an output says that their order matters."""
+    project.write("flow", ORDERED)
+
+    def refresh() -> dict[str, str]:
+        return states(
+            project.driver(
+                to.table(id="rows_table", dependencies=["rows"], table="rows_", order_matters=order_matters),
+                from_.table(target="seen", table="rows_"),
+                to.table(id="first_table", dependencies=["first"], table="first_"),
+            ).refresh()
+        )
+
+    assert refresh() == {"rows_table": "built", "first_table": "built"}
+    assert refresh() == {"rows_table": "fresh", "first_table": "fresh"}
+    project.edit("flow", "REVERSED = False", "REVERSED = True")
+    expected = "built" if order_matters else "unchanged"
+    assert refresh() == {"rows_table": expected, "first_table": "built" if order_matters else "fresh"}
+    first, _ = TableLoader("first_", warehouse=project.warehouse).load_data(pl.DataFrame)
+    assert first["id"].to_list() == ([2] if order_matters else [1])
+    assert refresh() == {"rows_table": "fresh", "first_table": "fresh"}
+
+
+OWN_LOADER = """
+from pathlib import Path
+
+import polars as pl
+from engine.function_modifiers import dataloader
+from engine.io.utils import get_file_metadata
+
+FOLDER = {folder!r}
+
+
+@dataloader()
+def newest() -> tuple[pl.DataFrame, dict]:
+    path = max(Path(FOLDER).iterdir())
+    return pl.read_csv(path), get_file_metadata(path)
+
+
+def doubled(newest: pl.DataFrame) -> pl.DataFrame:
+    return newest * 2
+
+
+def counted(doubled: pl.DataFrame) -> pl.DataFrame:
+    return doubled.select(pl.len().cast(pl.Int64).alias("rows"))
+"""
+
+
+def test_what_a_loader_of_ones_own_will_read_is_not_known(project: Project, tmp_path: Path) -> None:
+    """An output below a loader that does not say what it will read is computed every time, and cut off when equal."""
+    folder = tmp_path / "arriving"
+    folder.mkdir()
+    (folder / "1.csv").write_text("a\n1\n")
+    project.write("flow", OWN_LOADER.format(folder=str(folder)))
+
+    def refresh() -> Any:
+        return project.driver(
+            to.table(id="doubled_table", dependencies=["doubled"], table="doubled"),
+            to.table(id="counted_table", dependencies=["counted"], table="counted"),
+        ).refresh()
+
+    assert states(refresh()) == {"doubled_table": "built", "counted_table": "built"}
+    again = refresh()
+    assert states(again) == {"doubled_table": "unchanged", "counted_table": "fresh"}
+    assert reasons(again)["doubled_table"] == ["unknowable: what newest reads"]
+    (folder / "2.csv").write_text("a\n5\n")
+    assert states(refresh()) == {"doubled_table": "built", "counted_table": "unchanged"}
+
+
+NAMED = """
+import pandas as pd
+from shop import RATES, rate
+
+
+def priced() -> pd.DataFrame:
+    return pd.DataFrame({"price": [RATES.value * rate()]})
+"""
+SHOP = """
+from shop.rates import RATES, make
+
+rate = make(2)
+"""
+RATES = """
+class Rates:
+    def __init__(self, value):
+        self.value = value
+
+
+def make(by):
+    def scaled():
+        return by
+    return scaled
+
+
+RATES = Rates(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "reason"),
+    [
+        ("shop/rates", "Rates(1)", "Rates(3)", "code: RATES in rates.py"),
+        ("shop/__init__", "make(2)", "make(3)", "code: make.<locals>.scaled() captured by in rates.py"),
+        ("shop/rates", "self.value = value", "self.value = -value", "code: RATES in rates.py"),
+        ("shop/rates", "return by", "return -by", "code: make.<locals>.scaled() in rates.py"),
+    ],
+)
+def test_a_reason_names_the_file_where_the_change_is(
+    project: Project, module: str, old: str, new: str, reason: str
+) -> None:
+    """Objects and captured variables are named where they are made, whatever module a node takes them from."""
+    (project.folder / "shop").mkdir()
+    project.write("flow", NAMED)
+    project.write("shop/__init__", SHOP)
+    project.write("shop/rates", RATES)
+    request = to.table(id="priced_table", dependencies=["priced"], table="priced")
+    project.driver(request).refresh()
+    project.edit(module, old, new)
+    assert reason in reasons(project.driver(request).refresh())["priced_table"]
+
+
+def test_plan_and_run_call_a_table_upstream_by_one_name(with_source: Project) -> None:
+    """A table that another output writes is an output upstream, in the plan and in the run, however it is read."""
+    with_source.write("flow", SOURCES + "\n\ndef more(seen: pl.DataFrame) -> pl.DataFrame:\n    return seen * 2\n")
+
+    def driver() -> Any:
+        return with_source.driver(
+            from_.table(target="orders", table="orders"),
+            to.table(id="summed_table", dependencies=["summed"], table="summed"),
+            from_.table(target="seen", table="summed"),
+            to.table(id="more_table", dependencies=["more"], table="more"),
+        )
+
+    driver().refresh()
+    run_sql(with_source.warehouse, "UPDATE orders SET amount = 50 WHERE id = 2")
+    planned = {decision.output: decision for decision in driver().plan().decisions}["more_table"]
+    assert planned.state == "maybe"
+    assert [str(reason) for reason in planned.reasons] == ["upstream: summed"]
+    assert reasons(driver().refresh())["more_table"][0].startswith("upstream: summed")

@@ -19,7 +19,7 @@ from engine.planning.fingerprint.determinism import dynamics, nondeterminism, re
 from engine.planning.fingerprint.effects import Imports, effects_of
 from engine.planning.fingerprint.expressions import is_expression, said_by
 from engine.planning.fingerprint.objects import assigned_in, attributes_of, held_by_class, is_shown
-from engine.planning.fingerprint.project import Project, is_engine
+from engine.planning.fingerprint.project import Project, is_engine, is_pythons
 from engine.planning.fingerprint.references import MISSING, Namespace, Resolver, full_name, is_builtin, module_of
 from engine.planning.fingerprint.scopes import Use, uses_of
 from engine.planning.fingerprint.sources import Sources, methods_of, namespace_of
@@ -140,7 +140,7 @@ class CodeUnits:
             for name, why in reading_methods(node):
                 unit.warnings.append(f"{_where(unit)} uses .{name}(), whose result {why}")
             for name, value in computed_defaults(function, node.args):
-                unit.refer(f"{name}=", self._constant(name, value, ("default", id(function))))
+                unit.refer(f"{name}=", self._held(unit, "default", name, value))
             self._refer_held(unit, function)
 
         return Unit(
@@ -157,7 +157,7 @@ class CodeUnits:
     def _refer_held(self, unit: Unit, function: types.FunctionType) -> None:
         """Note what was put on a function, and what it wraps."""
         for name, value in attributes_of(function):
-            unit.refer(f".{name}", self._constant(name, value, ("attribute", id(function))))
+            unit.refer(f".{name}", self._held(unit, "attribute", name, value))
         wrapped = wrapped_by(function)
         if callable(wrapped):
             unit.refer("__wrapped__", self.unit(wrapped, "__wrapped__"))
@@ -169,7 +169,7 @@ class CodeUnits:
             self._refer(unit, uses_in_code(code, namespace), namespace)
             defaults = [(f"default {number}", value) for number, value in enumerate(function.__defaults__ or ())]
             for name, value in [*defaults, *(function.__kwdefaults__ or {}).items()]:
-                unit.refer(f"{name}=", self._constant(name, value, ("default", id(function))))
+                unit.refer(f"{name}=", self._held(unit, "default", name, value))
             self._refer_held(unit, function)
 
         unit = Unit(
@@ -238,10 +238,13 @@ class CodeUnits:
 
     def _refer_attributes(self, unit: Unit, cls: type, texts: Mapping[str, ast.expr]) -> None:
         """Note what a class holds, but for what the literals in its text show."""
+        # A third party's metaclass keeps its own books there, such as a schema with addresses in it.
+        keeps_books = self._resolver.is_external(type(cls)) and not is_pythons(type(cls).__module__)
         for name, value in held_by_class(cls):
-            if name in texts and is_shown(texts[name], value):
+            is_book = keeps_books and name.startswith("__") and not isinstance(value, types.FunctionType)
+            if (name in texts and is_shown(texts[name], value)) or (is_book and name not in texts):
                 continue
-            constant = self._constant(name, value, ("attribute", id(cls)))
+            constant = self._held(unit, "attribute", name, value)
             # Where the value has no form, the expression it came from must do, or the third party's word.
             is_described = name in texts or self._is_made_by_others(cls)
             if constant.completeness != "opaque" or not is_described:
@@ -333,6 +336,13 @@ class CodeUnits:
         )
         return unit
 
+    def _held(self, unit: Unit, kind: str, name: str, value: Any) -> Unit:
+        """Return the unit of a value that a function or class holds: an attribute, a default, a captured variable."""
+        held = self._constant(name, value, (kind, id(unit)))
+        if held.kind == "constant" and held.path is None:
+            held.path, held.qualname = unit.path, f"{unit.qualname}{_HOLDS[kind]}{name}"
+        return held
+
     def _constant(self, name: str, value: Any, owner: Any) -> Unit:
         """Return the unit of a value under a name; functions, classes and modules have units of their own."""
         if isinstance(value, (types.FunctionType, type, types.ModuleType)):
@@ -345,7 +355,8 @@ class CodeUnits:
 
     def _new_constant(self, name: str, value: Any, module: str) -> Unit:
         kind = "external" if is_engine(type(value).__module__) else "constant"
-        unit = Unit(kind=kind, qualname=name, own="", module=module or None)
+        path = getattr(sys.modules.get(module), "__file__", None) if module else None
+        unit = Unit(kind=kind, qualname=name, own="", module=module or None, path=path)
         try:
             encoded, targets = self.encode(value)
         except Opaque as why:
@@ -397,8 +408,8 @@ class CodeUnits:
         if isinstance(target, _WITH_UNIT) or wrapped_by(target) is not None:
             unit.refer(reference.name, self.unit(target, last, reference.module))
         else:
-            owner = reference.module or ("closure", id(target))
-            unit.refer(reference.name, self._constant(last, target, owner))
+            constant = self._constant(last, target, reference.module) if reference.module else None
+            unit.refer(reference.name, constant or self._held(unit, "closure", last, target))
 
     @staticmethod
     def _check(unit: Unit, use: Use, reference: Reference) -> None:
@@ -453,6 +464,9 @@ class _CodeReferences(References):
     def reorder(self, start: int, spans: Iterable[tuple[int, int]]) -> None:
         self.units[start:] = [unit for first, last in spans for unit in self.units[first:last]]
 
+
+_HOLDS = {"attribute": ".", "default": "() default ", "closure": "() captured "}
+"""How what a function or class holds is said in a reason."""
 
 _WITH_UNIT = (types.FunctionType, type, types.ModuleType)
 

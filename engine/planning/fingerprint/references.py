@@ -116,13 +116,34 @@ class Resolver:
             return None  # they say where the code is, not what it does
         if not isinstance(target, types.ModuleType) and (path := self._import_path(head, target, namespace)):
             return Reference(".".join([head, *rest]), ".".join([path, *rest]))
-        return self._follow(target, head, rest, namespace.module)
+        return self._follow(target, head, rest, self._home(head, target, namespace))
+
+    def _home(self, head: str, target: Any, namespace: Namespace) -> str:
+        """Return the module of the project in which a variable was made, following imports by name and by star."""
+        module, name, variables, filename = namespace.module, head, namespace.variables, namespace.filename
+        seen: set[tuple[str, str]] = set()
+        while (module, name) not in seen:
+            seen.add((module, name))
+            source = self._sources.of_file(filename, variables)
+            places = (*source.imports.get(name, ()), *source.imports.get("*", ())) if source else ()
+            for imported, level, attribute in places:
+                origin = absolute_name(imported, level, variables)
+                found = name if attribute == "*" else attribute
+                if getattr(sys.modules.get(origin), found, MISSING) is target and self._project.owns(origin):
+                    module, name, variables = origin, found, vars(sys.modules[origin])
+                    filename = str(variables.get("__file__") or "")
+                    break
+        return module
 
     def _import_path(self, head: str, target: Any, namespace: Namespace) -> str:
         """Return the third party's name under which a variable was imported; it tells more than the object does."""
         source = self._sources.of_file(namespace.filename, namespace.variables)
-        for module, attribute in source.imports.get(head, ()) if source else ():
-            if getattr(sys.modules.get(module), attribute, MISSING) is target and not self._project.owns(module):
+        for module, level, attribute in source.imports.get(head, ()) if source else ():
+            if (
+                level == 0
+                and getattr(sys.modules.get(module), attribute, MISSING) is target
+                and not self._project.owns(module)
+            ):
                 return f"{module}.{attribute}"
         return ""
 

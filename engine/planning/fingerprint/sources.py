@@ -66,13 +66,14 @@ class Source:
         return found
 
     @functools.cached_property
-    def imports(self) -> Mapping[str, list[tuple[str, str]]]:
-        """The (module, attribute) pairs that each name imported from a module, outside functions, may stand for."""
-        found: dict[str, list[tuple[str, str]]] = {}
+    def imports(self) -> Mapping[str, list[tuple[str, int, str]]]:
+        """The (module, level, attribute) that each name imported from a module, outside functions, may stand for."""
+        found: dict[str, list[tuple[str, int, str]]] = {}
         for node in self._outside_functions:
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            if isinstance(node, ast.ImportFrom):
                 for alias in node.names:
-                    found.setdefault(alias.asname or alias.name, []).append((node.module, alias.name))
+                    place = (node.module or "", node.level, alias.name)
+                    found.setdefault(alias.asname or alias.name, []).append(place)
         return found
 
     @functools.cached_property
