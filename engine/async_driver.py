@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import functools
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from engine import driver
+from engine.errors import ConfigurationError
 from engine.execution.async_nodes import AsyncNodeRunner
 from engine.inspection import Inspection
 
@@ -182,6 +183,18 @@ class AsyncDriver(Inspection):
 
 class Builder(driver.Builder):
     """Collects what an async driver is made of; `build` is awaited."""
+
+    def enable_dynamic_execution(self, *, allow_experimental_mode: bool = False) -> NoReturn:
+        """Refuse: on an event loop nodes run at the same time anyway.
+
+        Raises:
+            ConfigurationError: Always.
+        """
+        del allow_experimental_mode
+        raise ConfigurationError(
+            "the async driver runs no parallel branches",
+            hint="let a coroutine function await asyncio.gather(), or use engine.driver.Builder",
+        )
 
     async def build(self) -> AsyncDriver:  # type: ignore[override]  # awaited, as Apache Hamilton's users write it
         """Make the driver and await what its adapters begin with.

@@ -6,12 +6,13 @@ dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.d
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.errors import ConfigurationError, DuplicateNodeError, RequestError
-from engine.execution.nodes import NodeRunner
+from engine.errors import BlockError, ConfigurationError, DuplicateNodeError, RequestError
+from engine.execution.dynamic import TakesExecutors
 from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
 from engine.execution.request import Prepared, Request, Shape, inputs_of, names_of
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
+    from engine.execution.nodes import NodeRunner
     from engine.execution.results import RunResult
     from engine.lifecycle.api import LifecycleAdapter
     from engine.metadata.records import OutputRecord
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 Variable = HamiltonNode
 """Apache Hamilton's older name of what `Driver.list_available_variables` gives."""
 
+InvalidExecutorException = BlockError
+"""Apache Hamilton's name."""
 _SHAPES_KEPT = 64
 """How many kinds of calls are kept ready to run; a program that makes more of them starts over."""
 
@@ -92,7 +96,7 @@ class Driver(Inspection):
         self.graph = graph.attach(self._settings.materializers)
         self._store: MetadataStore | None = None
         self._shapes: dict[Shape, Prepared] = {}
-        self._make_nodes: Callable[..., NodeRunner] = NodeRunner
+        self._make_nodes: Callable[..., NodeRunner] = self._settings.dynamic.node_runners(self.hooks)
         self._announce(self.graph)
 
     # --- running ------------------------------------------------------------------------------------------------------
@@ -282,6 +286,7 @@ class Driver(Inspection):
             inputs=inputs_of(graph, inputs),
             overrides=overrides,
             accepts=self.hooks.fits_value,
+            runs_blocks=self._settings.dynamic.is_enabled,
             **options,
         )
 
@@ -341,6 +346,7 @@ class Driver(Inspection):
             stops_at_failure=False,
             mode="materialize",
             accepts=self.hooks.fits_value,
+            runs_blocks=self._settings.dynamic.is_enabled,
         )
 
     def _run(self, graph: FunctionGraph, request: Request) -> RunResult:
@@ -435,10 +441,11 @@ def _as_list(adapter: Any) -> list[Any]:
     return list(adapter) if isinstance(adapter, list | tuple) else [adapter]
 
 
-class Builder:
+class Builder(TakesExecutors):
     """Collects what a driver is made of; every method returns the builder."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.config: dict[str, Any] = {}
         self.modules: list[ModuleType] = []
         self.materializers: list[SaveRequest | LoadRequest] = []
@@ -528,6 +535,7 @@ class Builder:
         twin.__dict__.update(vars(self))  # the modules themselves, not what their names would import
         twin.config, twin.modules = dict(self.config), list(self.modules)
         twin.materializers, twin.adapters = list(self.materializers), list(self.adapters)
+        twin.dynamic = dataclasses.replace(self.dynamic)
         return twin
 
     def __getstate__(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ EngineError
 │   ├── UnknownNodeError
 │   ├── InputError
 │   ├── OptionError
+│   ├── BlockError
 │   └── UnknownAdapterError (AttributeError)
 ├── ExtensionError
 ├── ExecutionError
@@ -95,7 +96,7 @@ class ModifierError(DefinitionError):
 
 
 class AnnotationError(DefinitionError):
-    """A type annotation is missing or cannot be resolved."""
+    """A type annotation is missing, cannot be resolved, or says what cannot be."""
 
 
 class DuplicateNodeError(DefinitionError):
@@ -193,6 +194,10 @@ class OptionError(RequestError):
         near = did_you_mean(option, known)
         hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else f"it takes: {', '.join(known)}"
         return cls(f"{owner} has no option {option!r}", hint=hint)
+
+
+class BlockError(RequestError):
+    """Nodes that are to run once per item cannot: they are nested, or the driver was not told to run any."""
 
 
 class UnknownAdapterError(RequestError, AttributeError):

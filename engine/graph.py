@@ -12,33 +12,37 @@ known to a call only: `FunctionGraph.knowing` gives the graph for it.
 from __future__ import annotations
 
 import dataclasses
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from engine.bindings import Source
-from engine.errors import CycleError, DefinitionError, DuplicateNodeError, EdgeTypeError, UnknownNodeError
+from engine.bindings import Group, Source, sources_of
+from engine.errors import (
+    AnnotationError,
+    CycleError,
+    DefinitionError,
+    DuplicateNodeError,
+    EdgeTypeError,
+    UnknownNodeError,
+)
 from engine.function_modifiers.base import configured, functions_of, nodes_of
 from engine.htypes import fits as types_fit
+from engine.htypes import is_collect, is_parallelizable
 from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.nodes import loader_nodes, saver_nodes
 from engine.io.places import Places
 from engine.io.traffic import Traffic
-from engine.layered import Layered
 from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
     from engine.io.places import Views
 
 Fits: TypeAlias = Callable[[Any, Any], bool]
-V = TypeVar("V")
-_OUTSIDE = (NodeKind.LOADER, NodeKind.SAVER)
 _NO_VIEWS: Views = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FunctionGraph:
     """Linked nodes.
 
@@ -48,7 +52,8 @@ class FunctionGraph:
         fits: Says whether a value of one type may fill a parameter of another.
         places: Knows where tables and files live.
         upstream: Per node, the nodes it reads or waits for, as walks over the graph want them.
-        outside: The loaders and savers.
+        expanders: The nodes that are `Parallelizable`.
+        collectors: Per node with a `Collect` parameter, the node that fills it.
     """
 
     nodes: Mapping[str, Node]
@@ -56,7 +61,8 @@ class FunctionGraph:
     fits: Fits = types_fit
     places: Places = field(default_factory=Places)
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    outside: tuple[str, ...] = ()
+    expanders: frozenset[str] = frozenset()
+    collectors: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_modules(
@@ -148,35 +154,33 @@ class FunctionGraph:
             raise UnknownNodeError.among(name, self.nodes) from None
 
     def _with(self, added: Mapping[str, Node]) -> FunctionGraph:
-        """Link ``added`` nodes in: inputs made, edges checked, tables ordered, cycles refused.
-
-        It costs what is added, not what is there: all else is shared with this graph.
-        """
-        nodes = _over(self.nodes)
+        """Link ``added`` nodes in: inputs made, edges checked, tables ordered, cycles refused."""
+        nodes = dict(self.nodes)
         nodes.update(added)
-        inputs, faults = _inputs(nodes, added, self.fits)
-        nodes.update(inputs)
-        outside = dict.fromkeys([*self.outside, *(n for n, node in added.items() if node.kind in _OUTSIDE)])
-        waiting = _waiting(nodes, Traffic(nodes, outside, self.config, self.places))
-        replaced = [name for name in added if name in self.nodes]
-        faults += _mismatches(nodes, {**added, **self._readers_of(replaced, nodes)}, self.fits)
+        faults: list[DefinitionError] = [*_make_inputs(nodes, added, self.fits)]
+        waiting = _waiting(nodes, Traffic(nodes, self.config, self.places))
+        nodes.update(waiting)
+        faults += _mismatches(nodes, added, self.fits)
+        faults += _double_collectors(added.values())
         if faults:
             raise DefinitionError.together(faults)
-        # Of new nodes that no older one reads none can close a circle.
-        suspects = [*replaced, *waiting] if self.nodes else [*added, *waiting]
-        return self._linked({**added, **inputs, **waiting}, outside, suspects)
+        return self._linked(nodes, {**added, **waiting})
 
-    def _linked(self, changed: Mapping[str, Node], outside: Iterable[str], suspects: Iterable[str]) -> FunctionGraph:
-        nodes, upstream = _over(self.nodes), _over(self.upstream)
-        nodes.update(changed)
-        upstream.update({name: tuple(dict.fromkeys(node.upstream)) for name, node in changed.items()})
-        graph = dataclasses.replace(self, nodes=nodes, upstream=upstream, outside=tuple(outside))
-        graph.order(suspects)
+    def _linked(self, nodes: Mapping[str, Node], changed: Collection[str]) -> FunctionGraph:
+        upstream = dict(self.upstream)
+        for name, node in nodes.items():
+            if name not in upstream or self.nodes.get(name) is not node:
+                upstream[name] = tuple(dict.fromkeys(node.upstream))
+        made = [nodes[name] for name in changed]
+        graph = dataclasses.replace(
+            self,
+            nodes=MappingProxyType(nodes),
+            upstream=upstream,
+            expanders=self.expanders.difference(changed).union(_expanders(made)),
+            collectors={n: c for n, c in self.collectors.items() if n not in changed} | _collectors(made),
+        )
+        graph.order(changed)
         return graph
-
-    def _readers_of(self, names: Iterable[str], nodes: Mapping[str, Node]) -> dict[str, Node]:
-        """Return the nodes of this graph that read one of these, as they are now."""
-        return {reader: nodes[reader] for name in names for reader in self.readers.get(name, ())}
 
     def knowing(self, values: Mapping[str, Any], views: Callable[[Iterable[str | None]], Views]) -> FunctionGraph:
         """Return the graph with loaders after the savers of what they read, as only a call can tell.
@@ -189,9 +193,9 @@ class FunctionGraph:
             DuplicateNodeError: Two savers write one place.
             CycleError: Loaders and savers wait for one another in a circle.
         """
-        traffic = Traffic(self.nodes, self.outside, {**self.config, **values}, self.places)
+        traffic = Traffic(self.nodes, {**self.config, **values}, self.places)
         waiting = _waiting(self.nodes, traffic, views(traffic.shared_urls()))
-        return self._linked(waiting, self.outside, waiting) if waiting else self
+        return self._linked({**self.nodes, **waiting}, waiting) if waiting else self
 
     def order(self, targets: Iterable[str], stop: Callable[[str], bool] | None = None) -> list[str]:
         """Return the targets and everything upstream of them, each after what it reads.
@@ -230,18 +234,18 @@ class FunctionGraph:
 
     def downstream_of(self, names: Iterable[str]) -> list[str]:
         """Return the nodes of these names and everything downstream of them, in the order of the graph."""
+        readers = self.readers()
         found = {self.node(name).name for name in names}
         queue = list(found)
         while queue:
-            for reader in self.readers.get(queue.pop(), ()):
+            for reader in readers.get(queue.pop(), ()):
                 if reader not in found:
                     found.add(reader)
                     queue.append(reader)
         return [name for name in self.nodes if name in found]
 
-    @functools.cached_property
-    def readers(self) -> Mapping[str, list[str]]:
-        """Per node, the nodes that read it or wait for it."""
+    def readers(self) -> dict[str, list[str]]:
+        """Return, per node, the nodes that read it or wait for it."""
         readers: dict[str, list[str]] = {}
         for name, parents in self.upstream.items():
             for parent in parents:
@@ -250,11 +254,7 @@ class FunctionGraph:
 
     def savers(self) -> list[str]:
         """Return the names of all saver nodes, in the order of the graph."""
-        return [name for name in self.outside if self.nodes[name].kind is NodeKind.SAVER]
-
-
-def _over(mapping: Mapping[str, V]) -> Layered[str, V] | dict[str, V]:
-    return Layered(mapping) if mapping else {}
+        return [name for name, node in self.nodes.items() if node.kind is NodeKind.SAVER]
 
 
 def _waiting(nodes: Mapping[str, Node], traffic: Traffic, views: Views = _NO_VIEWS) -> dict[str, Node]:
@@ -272,23 +272,20 @@ def _duplicate(node: Node, other: Node) -> DuplicateNodeError:
     )
 
 
-def _inputs(
-    nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits
-) -> tuple[dict[str, Node], list[EdgeTypeError]]:
+def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) -> list[EdgeTypeError]:
     """Make an external input for every name that is read and that no node has; narrow the types of those there are.
 
     Returns:
-        The inputs, and the faults: inputs whose readers want types of which none fits the other.
+        The faults: inputs whose readers want types of which none fits the other.
     """
-    inputs: dict[str, Node] = {}
     faults = []
     for node in added.values():
-        for parameter, name, type_ in node.edges():
-            present = inputs.get(name) or nodes.get(name)
+        for parameter, name, type_ in _edges(node):
+            present = nodes.get(name)
             # A default stands in for a whole parameter, not for one item of a group.
             optional = parameter in node.optional and isinstance(node.bindings[parameter], Source)
             if present is None:
-                inputs[name] = Node.external_input(name, type_, optional=optional)
+                nodes[name] = Node.external_input(name, type_, optional=optional)
             elif present.kind is NodeKind.INPUT:
                 if fits(type_, present.type):
                     narrow = type_
@@ -297,8 +294,8 @@ def _inputs(
                 else:
                     faults.append(_unlike(name, present, node, type_))
                     continue
-                inputs[name] = Node.external_input(name, narrow, optional=optional and bool(present.optional))
-    return inputs, faults
+                nodes[name] = Node.external_input(name, narrow, optional=optional and bool(present.optional))
+    return faults
 
 
 def _unlike(name: str, present: Node, node: Node, type_: Any) -> EdgeTypeError:
@@ -308,10 +305,27 @@ def _unlike(name: str, present: Node, node: Node, type_: Any) -> EdgeTypeError:
     )
 
 
-def _mismatches(nodes: Mapping[str, Node], affected: Mapping[str, Node], fits: Fits) -> Iterator[EdgeTypeError]:
-    """Yield a fault for each edge of the affected nodes whose two types do not fit."""
-    for node in affected.values():
-        for parameter, name, wanted in node.edges():
+def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
+    """Yield parameter, upstream name and wanted type of each edge."""
+    for parameter, binding in node.bindings.items():
+        wanted = node.parameter_types.get(parameter, Any)
+        if type(binding) is Source:
+            yield parameter, binding.name, wanted
+        elif isinstance(binding, Group):
+            # The elements of a group are checked against the container's element type.
+            element = (getattr(wanted, "__args__", None) or (Any,))[-1]
+            for item in binding.items:
+                for name in sources_of(item):
+                    yield parameter, name, Any if isinstance(item, Group) else element
+
+
+def _mismatches(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits) -> Iterator[EdgeTypeError]:
+    """Yield a fault for each edge of the added nodes whose two types do not fit."""
+    # A load request may have changed the type behind a name that older nodes read.
+    replaced = {name for name in added if name in nodes}
+    affected = [n for n in nodes.values() if n.name in added or not replaced.isdisjoint(n.upstream)]
+    for node in affected:
+        for parameter, name, wanted in _edges(node):
             upstream = nodes[name]
             if upstream.kind is not NodeKind.INPUT and not fits(upstream.type, wanted):
                 place = where_is(node.origins[0]) if node.origins else node.name
@@ -320,6 +334,36 @@ def _mismatches(nodes: Mapping[str, Node], affected: Mapping[str, Node], fits: F
                     f"but {name!r} gives {_shown(upstream.type)}",
                     hint="make the two annotations agree, or put a converting node between",
                 )
+
+
+def _expanders(nodes: Iterable[Node]) -> Iterable[str]:
+    # Nearly all types are plain classes, which need no closer look.
+    return (node.name for node in nodes if type(node.type) is not type and is_parallelizable(node.type))
+
+
+def _collectors(nodes: Iterable[Node]) -> dict[str, str]:
+    collectors: dict[str, str] = {}
+    for node in nodes:
+        for parameter in _collected(node):
+            binding = node.bindings.get(parameter)
+            if isinstance(binding, Source):
+                collectors[node.name] = binding.name
+    return collectors
+
+
+def _double_collectors(nodes: Iterable[Node]) -> Iterator[DefinitionError]:
+    for node in nodes:
+        collected = _collected(node)
+        if len(collected) > 1:
+            place = where_is(node.origins[0]) if node.origins else node.name
+            yield AnnotationError(
+                f"node {node.name!r} of {place} has several Collect parameters: {', '.join(collected)}",
+                hint="let the branches give one value that holds them all, such as a tuple or a dictionary",
+            )
+
+
+def _collected(node: Node) -> list[str]:
+    return [p for p, type_ in node.parameter_types.items() if type(type_) is not type and is_collect(type_)]
 
 
 def _shown(type_: Any) -> str:

@@ -99,7 +99,7 @@ class AsyncNodeRunner(NodeRunner):
                 value = await value
             success = True
         except Exception as raised:
-            note(raised, node)
+            note(raised, node.name)
             error = raised
             raise
         finally:

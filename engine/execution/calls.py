@@ -86,7 +86,7 @@ class Calls:
                         slots[place] = None
         except Exception as error:
             failed = next(i for i, other in enumerate(self._calls) if other is call)
-            note(error, self._nodes[failed])
+            note(error, self._nodes[failed].name)
             self._save(self._nodes[:failed], slots, values)  # other stages may need what was made before
             raise
         for name, place in self._stores.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from engine.execution.steps import fill, note
 from engine.metadata.records import NodeRunState
@@ -12,11 +12,33 @@ from engine.node import NodeKind
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from engine.execution.recorder import Recorder
+    from engine.execution.blocks import Block
     from engine.execution.scheduler import Stage
     from engine.execution.steps import Step
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.node import Node
+
+
+class NodeRecorder(Protocol):
+    """Who writes down what nodes do."""
+
+    run_id: str
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether anything is written down."""
+
+    def node(
+        self,
+        node: Node,
+        state: NodeRunState,
+        *,
+        started_at: datetime | None,
+        ended_at: datetime | None,
+        value: Any,
+        error: BaseException | None,
+    ) -> None:
+        """Note what became of a node."""
 
 
 class NodeRunner:
@@ -26,18 +48,23 @@ class NodeRunner:
         hooks: Who watches.
         recorder: Who writes down.
         on_read: Called with every loader that has run and what it gave, where the run is recorded.
+        task_id: The task that the nodes belong to, as hooks are told.
 
     Attributes:
         values: The values at hand, by name.
         started_at: When the last watched node began.
+        blocks: What runs once per item; only a runner that makes tasks can run any.
     """
+
+    blocks: tuple[Block, ...] = ()
 
     def __init__(
         self,
         values: dict[str, Any],
         hooks: LifecycleAdapterSet,
-        recorder: Recorder,
+        recorder: NodeRecorder,
         on_read: Callable[[Node, Any], None],
+        task_id: str | None = None,
     ) -> None:
         self.values = values
         self.started_at: datetime | None = None
@@ -45,7 +72,14 @@ class NodeRunner:
         self._method = hooks.method("do_node_execute")
         self._recorder = recorder
         self._on_read = on_read
+        self._task_id = task_id
         self._is_watched = bool(self._before or self._after or self._method) or recorder.is_recording
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of workers; this runner has none."""
 
     def run(self, stage: Stage) -> None:
         """Run a stage, keeping its values as long as somebody needs them.
@@ -72,7 +106,7 @@ class NodeRunner:
         node, arguments = step.node, fill(step.node, self.values)
         run_id = self._recorder.run_id
         for hook in self._before:
-            hook(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
+            hook(run_id=run_id, node_=node, kwargs=arguments, task_id=self._task_id)
         if self._recorder.is_recording:
             self.started_at = datetime.now(tz=UTC)
         value, error, success = None, None, False
@@ -80,10 +114,10 @@ class NodeRunner:
             if self._method is None:
                 value = step.function(**arguments)
             else:
-                value = self._method(run_id=run_id, node_=node, kwargs=arguments, task_id=None)
+                value = self._method(run_id=run_id, node_=node, kwargs=arguments, task_id=self._task_id)
             success = True
         except Exception as raised:
-            note(raised, node)
+            note(raised, node.name)
             error = raised
             raise
         finally:
@@ -97,7 +131,7 @@ class NodeRunner:
                     success=success,
                     error=error,
                     result=value,
-                    task_id=None,
+                    task_id=self._task_id,
                 )
         self.values[node.name] = value
         for name in step.releases:

@@ -122,6 +122,7 @@ class Recorder:
         *,
         started_at: datetime | None = None,
         ended_at: datetime | None = None,
+        duration_s: float | None = None,
         value: Any = None,
         error: BaseException | None = None,
         reasons: tuple[Reason, ...] = (),
@@ -132,7 +133,6 @@ class Recorder:
         """Note what became of a node."""
         if self.store is None:
             return
-        library = library_of(value) if value is not None and rows is None else None
         edges = dict.fromkeys((self._ids[name], parameter) for parameter, name in _edges(node) if name in self._ids)
         self._node_runs.append(
             NodeRun(
@@ -144,8 +144,8 @@ class Recorder:
                 commit_id=commit_id,
                 started_at=started_at,
                 ended_at=ended_at,
-                duration_s=(ended_at - started_at).total_seconds() if started_at and ended_at else None,
-                rows=rows if rows is not None else library.row_count(value) if library else None,
+                duration_s=_seconds(started_at, ended_at) if duration_s is None else duration_s,
+                rows=rows_of(value) if rows is None else rows,
                 error_type=type(error).__qualname__ if error else None,
                 error_message=str(error) if error else None,
                 traceback="".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:] if error else None,
@@ -178,6 +178,16 @@ class Recorder:
         if self.store is not None:
             self.flush()
             self.store.end_run(self.run_id, state, built=built, fresh=fresh, failed=failed, error=error)
+
+
+def rows_of(value: Any) -> int | None:
+    """Return how many rows a frame has; None for anything else, and where counting would read them."""
+    library = None if value is None else library_of(value)
+    return library.row_count(value) if library else None
+
+
+def _seconds(started_at: datetime | None, ended_at: datetime | None) -> float | None:
+    return (ended_at - started_at).total_seconds() if started_at and ended_at else None
 
 
 def _edges(node: Node) -> Iterator[tuple[str, str]]:

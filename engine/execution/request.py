@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.bindings import sources_of
-from engine.errors import InputError, RequestError, UnknownNodeError, did_you_mean
+from engine.errors import BlockError, InputError, RequestError, UnknownNodeError, did_you_mean
+from engine.execution.blocks import Block, blocks_of, parallel_nodes
 from engine.execution.scheduler import Stage
 from engine.htypes import fits_value
 from engine.node import NodeKind
@@ -40,6 +41,7 @@ class Prepared:
         final_order: The nodes that the asked-for values need, in order.
         loaders: The loaders among all nodes that are needed.
         stage: The stage that gives the asked-for values, where there are no outputs to save before.
+        blocks: What runs once per item.
     """
 
     graph: FunctionGraph
@@ -47,6 +49,7 @@ class Prepared:
     final_order: tuple[str, ...]
     loaders: tuple[str, ...]
     stage: Stage | None
+    blocks: tuple[Block, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Request:
         stops_at_failure: The first failure ends the run and is raised; else independent outputs go on.
         mode: What the record calls it: execute or materialize.
         accepts: Says whether a value may be given for an input of a type.
+        runs_blocks: What is Parallelizable may run once per item.
     """
 
     final_vars: tuple[str, ...] = ()
@@ -74,6 +78,7 @@ class Request:
     stops_at_failure: bool = True
     mode: str = "execute"
     accepts: Callable[[Any, Any], bool] = fits_value
+    runs_blocks: bool = False
 
     @property
     def shape(self) -> Shape:
@@ -97,6 +102,7 @@ class Request:
             RequestError: The rerun mode is unknown.
             UnknownNodeError: A name is not in the graph.
             InputError: Inputs are missing, of the wrong type, or given twice.
+            BlockError: What is to run once per item cannot.
         """
         if self.rerun not in {"all", "stale"}:
             raise RequestError(f"rerun={self.rerun!r} is unknown", hint='write rerun="all" or rerun="stale"')
@@ -121,6 +127,7 @@ class Request:
             final_order=tuple(final),
             loaders=tuple(name for name in order if graph.nodes[name].kind is NodeKind.LOADER),
             stage=None if outputs else _stage(graph, final, self.final_vars, given),
+            blocks=self._blocks(graph, order, given, outputs),
         )
 
     def settled(self, prepared: Prepared, views: Callable[[Iterable[str | None]], Views] = lambda _: {}) -> Prepared:
@@ -136,6 +143,20 @@ class Request:
         graph = prepared.graph
         known = graph.knowing({**self.inputs, **self.overrides}, views) if prepared.outputs else graph
         return prepared if known is graph else self.prepare(known)
+
+    def _blocks(
+        self, graph: FunctionGraph, order: Sequence[str], given: frozenset[str], outputs: Sequence[str]
+    ) -> tuple[Block, ...]:
+        parallel = parallel_nodes(graph, order, given)
+        if not parallel:
+            return ()
+        if not self.runs_blocks:
+            raise BlockError(
+                f"node {parallel[0]!r} is Parallelizable, or collects what is, and this driver runs no branches",
+                hint="build it with Builder().enable_dynamic_execution(allow_experimental_mode=True)",
+            )
+        targets = (*self.final_vars, *outputs)
+        return blocks_of(graph, order, given, targets, graph.savers() if outputs else ())
 
     def _double(self, graph: FunctionGraph) -> list[str]:
         return [

@@ -84,10 +84,11 @@ class Runner:
         self.records = records
         self.values: dict[str, Any] = {**self.graph.config, **request.inputs, **request.overrides}
         self.nodes = make_nodes(self.values, hooks, recorder, self._note_read)
+        self.nodes.blocks = prepared.blocks
         self.results: dict[str, OutputResult] = {}
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}
-        self._reads: dict[str, InputRead] = {}
+        self._reads: dict[str, dict[str, InputRead]] = {}
         self._surprises: dict[str, Reason] = {}
 
     @functools.cached_property
@@ -107,7 +108,7 @@ class Runner:
         started = time.perf_counter()
         self._declare()
         try:
-            with using(self.session):
+            with using(self.session), self.nodes:
                 for stage, output in enumerate(self.outputs):
                     self._output(stage, output)
                 self._final_values()
@@ -365,7 +366,7 @@ class Runner:
     def _all_reads(self, output: str) -> Iterator[InputRead]:
         """Give all that an output was made from: what its loaders read, and other outputs."""
         loaders = self.planner.cones.cone(output).loaders
-        yield from (self._reads[loader] for loader in loaders if loader in self._reads)
+        yield from (read for loader in loaders for read in self._reads.get(loader, {}).values())
         yield from self._boundary_reads(output)
 
     def _note_read(self, node: Node, value: Any) -> None:
@@ -374,10 +375,11 @@ class Runner:
         read = input_read(self.session, node.name, source, metadata_of(value))
         if read is None:
             return
-        key = boundary_key(self.session, source, read, node.name)
-        self._reads[node.name] = read
-        self.planner.read(node.name, {key: read.token})
-        self.recorder.read(node.name, [read])
+        # The loader of a block reads once per branch.
+        reads = self._reads.setdefault(node.name, {})
+        reads[boundary_key(self.session, source, read, node.name)] = read
+        self.planner.read(node.name, {key: read.token for key, read in reads.items()})
+        self.recorder.read(node.name, reads.values())
 
 
 def failed_node(error: BaseException) -> str | None:

@@ -57,8 +57,8 @@ class Stage:
     ) -> None:
         self.nodes = nodes
         self.at_hand = at_hand
-        self._upstream = upstream
-        self._ends = ends
+        self.upstream = upstream
+        self.ends = ends
 
     def steps(self) -> list[Step]:
         """Return the steps in order, each with the values that it is the last to read."""
@@ -70,7 +70,7 @@ class Stage:
         return Calls(self._backwards(), {node.name for node in self.nodes}, self.at_hand)
 
     def _backwards(self) -> Iterator[Step]:
-        ends, upstream = set(self._ends), self._upstream
+        ends, upstream = set(self.ends), self.upstream
         for node in reversed(self.nodes):
             name = node.name
             releases = [read for read in upstream[name] if read in ends]

@@ -36,9 +36,9 @@ class Step(NamedTuple):
         return self.node.function
 
 
-def note(error: BaseException, node: Node) -> None:
+def note(error: BaseException, name: str) -> None:
     """Say on an exception which node raised it."""
-    text = f"while running node {node.name!r}"
+    text = f"while running node {name!r}"
     if text not in getattr(error, "__notes__", ()):
         error.add_note(text)
 

@@ -162,6 +162,11 @@ def own_lane() -> Iterator[None]:
         _LANE.reset(token)
 
 
+def session_at_work() -> Session | None:
+    """Return the session of the run at work, or None outside of one."""
+    return _SESSION.get()
+
+
 @contextlib.contextmanager
 def current_session() -> Iterator[Session]:
     """Give the session of the run at work, or one of its own to a loader or saver used by hand."""

@@ -17,6 +17,7 @@ from engine.lifecycle.contracts import (
     VALIDATORS,
     BaseDoBuildResult,
     BaseDoCheckEdgeTypesMatch,
+    BaseDoChooseExecutor,
     BaseDoNodeExecute,
     BaseDoNodeExecuteAsync,
     BaseDoRemoteExecute,
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BaseDoBuildResult",
     "BaseDoCheckEdgeTypesMatch",
+    "BaseDoChooseExecutor",
     "BaseDoNodeExecute",
     "BaseDoNodeExecuteAsync",
     "BaseDoRemoteExecute",

@@ -380,6 +380,14 @@ class BaseDoRemoteExecute(LifecycleAdapter):
         """Return the node's value, by calling ``execute_lifecycle_for_node`` where it is to run."""
 
 
+class BaseDoChooseExecutor(LifecycleAdapter):
+    """Lets nodes that do not read one another run at the same time."""
+
+    @abc.abstractmethod
+    def do_choose_executor(self) -> Any:
+        """Return the `engine.execution.executors.TaskExecutor` that runs nodes; asked once per driver."""
+
+
 HOOKS: Mapping[str, tuple[type[LifecycleAdapter], ...]] = {
     "pre_do_anything": (BasePreDoAnythingHook,),
     "post_graph_construct": (BasePostGraphConstruct, BasePostGraphConstructAsync),
@@ -403,6 +411,7 @@ METHODS: Mapping[str, tuple[type[LifecycleAdapter], ...]] = {
     "do_validate_input": (BaseDoValidateInput,),
     "do_node_execute": (BaseDoNodeExecute, BaseDoNodeExecuteAsync),
     "do_remote_execute": (BaseDoRemoteExecute,),
+    "do_choose_executor": (BaseDoChooseExecutor,),
     "do_build_result": (BaseDoBuildResult,),
 }
 VALIDATORS: Mapping[str, tuple[type[LifecycleAdapter], ...]] = {
