@@ -259,12 +259,13 @@ class PostgreSQL(Dialect):
         ask: Callable[[str], tuple[Any, ...]],
     ) -> str:
         hashable = self._hashable(connection, {column.type_code for column in description})
-        each = "hash_record_extended(_e_row, {})" if hashable else "hashtextextended(_e_row::text, {})"
+        names, row = _told_apart(description) if hashable else ("", "")
+        each = f"hash_record_extended({row}, {{}})" if hashable else "hashtextextended(_e_row::text, {})"
         sums = ", ".join(f"coalesce(sum({each.format(seed)}), 0)::text" for seed in (0, 42))
-        found = ask(f"SELECT count(*), {sums} FROM ({text}\n) AS _e_row")
+        found = ask(f"SELECT count(*), {sums} FROM ({text}\n) AS _e_row{names}")
         columns = [part for column in description for part in (column.name, column.type_display)]
         major = str(connection.control.info.server_version // 10_000)
-        return f"postgresql-{major}:{sql.fold_values(*found, *columns)}"
+        return f"postgresql-{major}-exact:{sql.fold_values(*found, *columns)}"
 
     def _hashable(self, connection: Link, types: set[int]) -> bool:
         """Say whether rows of these types can be hashed as records; json, for one, cannot."""
@@ -482,3 +483,26 @@ def _drained(
             batches.close()
             cursor.close()
             connection.give_back(reader, clean=clean)
+
+
+_SENT = {
+    700: "float4send",
+    701: "float8send",
+    1186: "interval_send",
+    1700: "numeric_send",
+    3802: "jsonb_send",
+    **dict.fromkeys((1021, 1022, 1187, 1231, 3807), "array_send"),
+    **dict.fromkeys((3906,), "range_send"),
+    **dict.fromkeys((4532,), "multirange_send"),
+}
+"""Types of which values that compare as equal (0.0 and -0.0, 1.0 and 1.00, a day and 24 hours) have one hash, with the
+functions that tell them apart, whatever the session's settings. Source: PostgreSQL's pg_type.dat and pg_proc.dat."""
+
+
+def _told_apart(description: Sequence[psycopg.Column]) -> tuple[str, str]:
+    """Return the names for the columns of a query, and a row of them in which unequal values have unequal hashes."""
+    if _SENT.keys().isdisjoint(column.type_code for column in description):
+        return "", "_e_row"
+    names = [f"_e_{number}" for number in range(len(description))]
+    parts = [f"{_SENT.get(c.type_code, '')}({name})" for name, c in zip(names, description, strict=True)]
+    return f" ({', '.join(names)})", f"ROW({', '.join(parts)})"
