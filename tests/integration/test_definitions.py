@@ -247,7 +247,7 @@ def test_the_docstring_becomes_comments(warehouse_url: str) -> None:
         else:
             question = (
                 "SELECT t.comment, c.comment FROM duckdb_tables() t JOIN duckdb_columns() c USING (table_oid)"
-                " WHERE column_index = 1"
+                " WHERE column_name = 'hour'"
             )
         ((table, hour),) = run(warehouse, question)
     assert table.startswith("Readings by hour.\n\n")
