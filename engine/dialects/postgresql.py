@@ -1,20 +1,19 @@
 """PostgreSQL: a control connection for everything transactional, and connections of their own for reading in bulk.
 
 Theory of operation. A save is one transaction on the control connection: an advisory lock on the table's name, COPY
-into a staging table created in the same transaction, and then one of three ways to replace (a swap alone is not safe
-for readers with an older snapshot, and loses what belongs to a table):
+into a staging table created in the same transaction, and then one of three ways to publish it:
 
 * the table is absent: the staging table, loaded with FREEZE, is renamed into place;
-* the same columns, and it is small or has anything a new table would lose: DELETE and INSERT in place;
-* otherwise a swap, with a short lock timeout and retries so that readers never queue behind it.
+* it is large, and all it has can be given to a new table: a swap (`engine.dialects.postgresql_replace`);
+* otherwise the rows are written in place.
 
 What cannot be kept is a refusal that lists it. ``CASCADE`` is never said.
 """
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import adbc_driver_manager
@@ -28,9 +27,10 @@ from engine.dialects import postgresql_catalog as catalog
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
+from engine.dialects.postgresql_belongings import belongings, said
 from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, staging_types, wrapped
 from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
-from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.postgresql_replace import Replacement, analyze, patiently
 from engine.dialects.stamps import stamped
 from engine.dialects.streams import started
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
@@ -42,14 +42,6 @@ if TYPE_CHECKING:
 
     from engine.dialects.base import Query, Write
     from engine.dialects.definitions import SqlType
-
-IN_PLACE_ROWS = 1_000_000
-"""Up to so many rows a table is replaced in place, which keeps all that belongs to it."""
-
-SWAP_LOCK_MS = 100
-"""How long a swap may make readers wait at a time; then it steps back and tries again."""
-
-SWAP_S = 30.0
 
 _SYNTAX_ERROR = "42601"
 """Source: PostgreSQL's appendix A, error codes."""
@@ -337,15 +329,18 @@ class PostgreSQL(Dialect):
         """Make the staged rows the table's, in the way that keeps readers and properties whole."""
         cursor, table = connection.control.cursor(), write.table
         comment = catalog.comment_on(cursor, table) if before is not None else None
-        if before is None:
-            self._rename(cursor, staged, table)
-        elif before.is_view:
-            self._swap(connection, staged, table, "VIEW")
-        elif write.mode is WriteMode.REPLACE:
-            self._replace(connection, staged, write, before)
+        names = [column.name for column in staged.columns]
+        if before is None or before.is_view:
+            if before is not None:
+                view = f"DROP VIEW {sql.quoted_table(table)}".encode()
+                patiently(cursor, table, lambda: cursor.execute(view))
+            cursor.execute(f"ALTER TABLE {sql.quoted_table(staged.table)} RENAME TO {sql.quoted(table.name)}".encode())
+            self._define(cursor, table, write, names)
+            analyze(cursor, table)
         else:
-            self._in_place(connection, staged, write, before)
-        self._define(cursor, table, write, [column.name for column in staged.columns])
+            define = partial(self._define, cursor, write=write, names=names)
+            publication = Replacement(self, connection, staged, write, before, define)
+            publication.replace() if write.mode is WriteMode.REPLACE else publication.write_in_place()
         text = sql.literal(stamped(write.definition.comment or comment, commit_id))
         cursor.execute(f"COMMENT ON TABLE {sql.quoted_table(table)} IS {text}".encode())
         return commit_id
@@ -358,57 +353,6 @@ class PostgreSQL(Dialect):
             for statement in statements(write.definition, there, name, names, table=table, max_bytes=limit):
                 cursor.execute(statement.encode())
 
-    def _replace(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
-        kept = catalog.properties(connection.control.cursor(), write.table)
-        same = same_columns(staged.columns, before.columns)
-        # A table filled from a query cannot be frozen: in place, readers with an older snapshot still see its old rows.
-        small = staged.row_count <= IN_PLACE_ROWS or not staged.frozen
-        if same and (kept or (small and same_columns(staged.columns, before.columns, ordered=True))):
-            self._in_place(connection, staged, write, before)
-        elif kept:
-            raise SaveError(
-                f"the columns of {write.table} changed, and a new table would lose {'; '.join(kept)}",
-                location=str(write.table),
-                hint="drop these by hand, or write to another table",
-            )
-        else:
-            self._swap(connection, staged, write.table, "TABLE")
-
-    def _in_place(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable) -> None:
-        cursor = connection.control.cursor()
-        deletes = write.mode in (WriteMode.REPLACE, WriteMode.DELETE_INSERT)
-        if deletes and (keys := catalog.cascades(cursor, write.table)):
-            raise SaveError(
-                f"deleting rows of {write.table} would change rows of other tables: foreign key {'; '.join(keys)}",
-                location=str(write.table),
-                hint="let the foreign key do nothing on delete, or use mode upsert",
-            )
-        cursor.execute(f"LOCK TABLE {sql.quoted_table(write.table)} IN SHARE ROW EXCLUSIVE MODE".encode())
-        write_in_place(self, connection, staged, write, before)
-
-    def _swap(self, connection: Link, staged: Staged, table: TableName, kind: str) -> None:
-        """Drop the old table and rename the new one, stepping back whenever readers would have to queue."""
-        cursor, until = connection.control.cursor(), time.monotonic() + SWAP_S
-        budget = cursor.execute("SELECT current_setting('lock_timeout')").fetchone()
-        while True:
-            cursor.execute("SAVEPOINT _e_swap")
-            cursor.execute(f"SET LOCAL lock_timeout = '{SWAP_LOCK_MS}ms'".encode())
-            try:
-                cursor.execute(f"DROP {kind} {sql.quoted_table(table)}".encode())
-                break
-            except errors.LockNotAvailable:
-                cursor.execute("ROLLBACK TO SAVEPOINT _e_swap")
-                if time.monotonic() >= until:
-                    raise
-                time.sleep(SWAP_LOCK_MS / 1000)
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", (budget[0] if budget else "0",))
-        cursor.execute("RELEASE SAVEPOINT _e_swap")
-        self._rename(cursor, staged, table)
-
-    def _rename(self, cursor: psycopg.Cursor[Any], staged: Staged, table: TableName) -> None:
-        cursor.execute(f"ALTER TABLE {sql.quoted_table(staged.table)} RENAME TO {sql.quoted(table.name)}".encode())
-        cursor.execute(f"ANALYZE {sql.quoted_table(table)}".encode())
-
     def publish_view(
         self, connection: Link, query: Query, write: Write, before: PhysicalTable | None, commit_id: str
     ) -> str:
@@ -416,15 +360,16 @@ class PostgreSQL(Dialect):
         cursor, name = connection.control.cursor(), sql.quoted_table(write.table)
         comment = catalog.comment_on(cursor, write.table) if before is not None else None
         if before is not None and not before.is_view:
-            cursor.execute(f"DROP TABLE {name}".encode())
+            patiently(cursor, write.table, lambda: cursor.execute(f"DROP TABLE {name}".encode()))
         elif before is not None and not self._replaceable(connection, query, before):
-            if kept := catalog.properties(cursor, write.table):
+            kept = [thing for thing in belongings(cursor, write.table) if thing.text != "partitions or inheritance"]
+            if kept:
                 raise SaveError(
-                    f"the columns of the view {write.table} changed, and a new view would lose {'; '.join(kept)}",
+                    f"the columns of the view {write.table} changed, and a new view would lose {'; '.join(said(kept))}",
                     location=str(write.table),
                     hint="drop these by hand, or write to another name",
                 )
-            cursor.execute(f"DROP VIEW {name}".encode())
+            patiently(cursor, write.table, lambda: cursor.execute(f"DROP VIEW {name}".encode()))
         cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {self._text(connection, query)}".encode())
         text = sql.literal(stamped(write.definition.comment or comment, commit_id))
         cursor.execute(f"COMMENT ON VIEW {name} IS {text}".encode())

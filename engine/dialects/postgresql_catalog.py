@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalog says of a table: columns, stamp, and all that a new table in its place would lose."""
+"""What PostgreSQL's catalog says of a table: its columns, stamp and comment, and what a definition can ask for."""
 
 from __future__ import annotations
 
@@ -38,54 +38,6 @@ SELECT DISTINCT vn.nspname, v.relname, tn.nspname, t.relname
    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid
   JOIN pg_class t ON t.oid = d.refobjid
   JOIN pg_namespace tn ON tn.oid = t.relnamespace
-"""
-
-# Everything that belongs to a table beyond its columns, one line of text each. Whatever is not listed by name still
-# shows as a dependent object, and DROP without CASCADE refuses those.
-_PROPERTIES = """
-WITH t AS (SELECT c.* FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-            WHERE n.nspname = %(schema)s AND c.relname = %(name)s)
-SELECT DISTINCT 'dependent view ' || v.oid::regclass FROM t
-  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.classid = 'pg_rewrite'::regclass
-  JOIN pg_rewrite r ON r.oid = d.objid JOIN pg_class v ON v.oid = r.ev_class AND v.oid <> t.oid
-UNION ALL SELECT 'dependent ' || pg_describe_object(d.classid, d.objid, d.objsubid) FROM t
-  JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = t.oid AND d.deptype = 'n'
-   AND d.classid NOT IN ('pg_rewrite'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass)
-UNION ALL SELECT 'dependent ' || pg_describe_object(d.classid, d.objid, 0) FROM t
-  JOIN pg_depend d ON d.refclassid = 'pg_type'::regclass AND d.refobjid IN (t.reltype, (SELECT typarray FROM pg_type
-   WHERE oid = t.reltype)) AND d.deptype = 'n'
-UNION ALL SELECT 'foreign key ' || quote_ident(k.conname) || ' of ' || k.conrelid::regclass FROM t
-  JOIN pg_constraint k ON k.confrelid = t.oid AND k.conrelid <> t.oid
-UNION ALL SELECT 'constraint ' || quote_ident(k.conname) FROM t JOIN pg_constraint k ON k.conrelid = t.oid
-UNION ALL SELECT 'index ' || i.indexrelid::regclass FROM t JOIN pg_index i ON i.indrelid = t.oid
-UNION ALL SELECT 'trigger ' || quote_ident(g.tgname) FROM t JOIN pg_trigger g ON g.tgrelid = t.oid
-   AND NOT g.tgisinternal
-UNION ALL SELECT 'rule ' || quote_ident(r.rulename) FROM t JOIN pg_rewrite r ON r.ev_class = t.oid AND t.relkind = 'r'
-UNION ALL SELECT 'policy ' || quote_ident(p.polname) FROM t JOIN pg_policy p ON p.polrelid = t.oid
-UNION ALL SELECT 'row security' FROM t WHERE relrowsecurity OR relforcerowsecurity
-UNION ALL SELECT 'publication' FROM t JOIN pg_publication_rel p ON p.prrelid = t.oid
-UNION ALL SELECT 'grants' FROM t WHERE relacl IS NOT NULL
-UNION ALL SELECT 'grants on column ' || quote_ident(attname) FROM t JOIN pg_attribute a ON a.attrelid = t.oid
-   AND a.attacl IS NOT NULL
-UNION ALL SELECT 'owner ' || pg_get_userbyid(relowner) FROM t WHERE pg_get_userbyid(relowner) <> current_user
-UNION ALL SELECT 'storage options' FROM t WHERE reloptions IS NOT NULL OR reltablespace <> 0 OR relreplident <> 'd'
-   OR relpersistence <> 'p'
-UNION ALL SELECT 'default of ' || quote_ident(a.attname) FROM t JOIN pg_attribute a ON a.attrelid = t.oid
-   AND NOT a.attisdropped AND (a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '')
-UNION ALL SELECT 'comment on column ' || quote_ident(a.attname) FROM t JOIN pg_description d ON d.objoid = t.oid
-   AND d.classoid = 'pg_class'::regclass AND d.objsubid > 0 JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum =
-   d.objsubid
-UNION ALL SELECT 'statistics ' || quote_ident(s.stxname) FROM t JOIN pg_statistic_ext s ON s.stxrelid = t.oid
-UNION ALL SELECT 'partitions or inheritance' FROM t WHERE relkind = 'p' OR EXISTS (SELECT FROM pg_inherits i
-   WHERE t.oid IN (i.inhrelid, i.inhparent))
-UNION ALL SELECT 'security label' FROM t JOIN pg_seclabel s ON s.objoid = t.oid AND s.classoid = 'pg_class'::regclass
-ORDER BY 1
-"""
-
-_CASCADES = """
-SELECT quote_ident(k.conname) || ' of ' || k.conrelid::regclass FROM pg_constraint k
-  JOIN pg_class c ON c.oid = k.confrelid JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND k.confdeltype = ANY('{c,n,d}')
 """
 
 _DEFINED = """
@@ -138,18 +90,6 @@ def comment_on(cursor: psycopg.Cursor[Any], table: TableName) -> str | None:
         (table.schema, table.name),
     ).fetchone()
     return row[0] if row else None
-
-
-def properties(cursor: psycopg.Cursor[Any], table: TableName) -> list[str]:
-    """List what a new table in this one's place would lose."""
-    rows = cursor.execute(_PROPERTIES, {"schema": table.schema, "name": table.name}).fetchall()
-    return [row[0] for row in rows]
-
-
-def cascades(cursor: psycopg.Cursor[Any], table: TableName) -> list[str]:
-    """List the foreign keys by which deleting rows of this table would change rows of another."""
-    rows = cursor.execute(_CASCADES, {"schema": table.schema, "name": table.name}).fetchall()
-    return [row[0] for row in rows]
 
 
 def defined(cursor: psycopg.Cursor[Any], table: TableName) -> Defined:

@@ -137,6 +137,18 @@ def delete_matching(target: TableName, source: TableName, keys: Sequence[str]) -
     return sa.delete(to).where(sa.exists().where(_matching(to, rows, keys)))
 
 
+def delete_missing(target: TableName, source: TableName, keys: Sequence[str]) -> sa.Executable:
+    """Delete the rows whose key does not occur in ``source``."""
+    to, rows = table_clause(target, keys), table_clause(source, keys)
+    return sa.delete(to).where(~sa.exists().where(_matching(to, rows, keys)))
+
+
+def missing_keys(target: TableName, source: TableName, keys: Sequence[str]) -> sa.Select[Any]:
+    """Return a few keys of ``target`` that do not occur in ``source``."""
+    to, rows = table_clause(target, keys), table_clause(source, keys)
+    return sa.select(*to.c).where(~sa.exists().where(_matching(to, rows, keys))).limit(EXAMPLES)
+
+
 def update_matching(
     target: TableName, source: TableName, keys: Sequence[str], columns: Sequence[str], casts: Mapping[str, str]
 ) -> sa.Executable | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -15,7 +14,6 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from engine.dialects import postgresql
 from engine.dialects.base import Intent, Write, WriteMode
 from engine.dialects.warehouse import Warehouse
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
@@ -56,105 +54,6 @@ def oid(plain: psycopg.Connection[Any], table: str = "public.t") -> int:
     row = plain.execute("SELECT to_regclass(%s)::oid::int", (table,)).fetchone()
     assert row is not None
     return int(row[0])
-
-
-@pytest.mark.parametrize("in_place_rows", [0, 1_000_000])
-@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
-def test_readers_see_a_whole_table(
-    warehouse: Warehouse, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, isolation: str, in_place_rows: int
-) -> None:
-    """Readers of every isolation level, also with an older snapshot, see all rows of one version during replaces."""
-    monkeypatch.setattr(postgresql, "IN_PLACE_ROWS", in_place_rows)
-    save(warehouse, pa.table({"version": pa.array([0] * 1_000)}))
-    stop, seen, started = threading.Event(), [], threading.Event()
-
-    def read() -> None:
-        with psycopg.connect(postgresql_url, autocommit=True, prepare_threshold=None) as connection:
-            while not stop.is_set():
-                connection.execute(f"BEGIN ISOLATION LEVEL {isolation}")
-                connection.execute("SELECT 1 FROM pg_class LIMIT 1").fetchall()  # takes the snapshot
-                started.set()
-                time.sleep(0.02)
-                seen.append(connection.execute("SELECT count(*), count(DISTINCT version) FROM t").fetchone())
-                connection.execute("COMMIT")
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    started.wait()
-    for version in range(1, 15):
-        save(warehouse, pa.table({"version": pa.array([version] * 1_000)}))
-    stop.set()
-    thread.join()
-    assert set(seen) == {(1_000, 1)}
-
-
-def test_how_a_table_is_replaced(
-    warehouse: Warehouse, plain: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A small table is replaced in place, a large one swapped, a large one with belongings in place."""
-    save(warehouse, SMALL)
-    first = oid(plain)
-    save(warehouse, SMALL.slice(1))
-    assert oid(plain) == first
-    monkeypatch.setattr(postgresql, "IN_PLACE_ROWS", 1)
-    save(warehouse, SMALL)
-    second = oid(plain)
-    assert second != first
-    plain.execute("CREATE INDEX ON t (id)")
-    save(warehouse, SMALL.slice(1))
-    assert oid(plain) == second
-
-
-TRIGGER = """
-CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g()
-"""
-
-
-@pytest.mark.parametrize(
-    ("made", "named"),
-    [
-        ("CREATE INDEX i ON t (id)", "index i"),
-        ("CREATE VIEW v AS SELECT * FROM t", "dependent view v"),
-        ("CREATE MATERIALIZED VIEW v AS SELECT id FROM t", "dependent view v"),
-        ("GRANT SELECT ON t TO PUBLIC", "grants"),
-        ("ALTER TABLE t ALTER id SET NOT NULL", "constraint"),
-        ("ALTER TABLE t ADD PRIMARY KEY (id)", "index t_pkey"),
-        ("ALTER TABLE t ADD UNIQUE (id); CREATE TABLE o (id BIGINT REFERENCES t (id))", "foreign key o_id_fkey of o"),
-        ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "row security"),
-        ("CREATE POLICY p ON t USING (true)", "policy p"),
-        ("CREATE PUBLICATION p FOR TABLE t WITH (publish = 'insert')", "publication"),
-        ("ALTER TABLE t SET (fillfactor = 50)", "storage options"),
-        ("ALTER TABLE t ALTER id SET DEFAULT 1", "default of id"),
-        ("COMMENT ON COLUMN t.id IS 'key'", "comment on column id"),
-        ("CREATE STATISTICS s ON id, (id + 1) FROM t", "statistics s"),
-        ("CREATE FUNCTION f(t) RETURNS int LANGUAGE sql AS 'SELECT 1'", "dependent"),
-        ("CREATE RULE r AS ON DELETE TO t DO ALSO SELECT 1", "rule r"),
-        (TRIGGER, "trigger g"),
-    ],
-)  # fmt: skip
-def test_nothing_is_lost(warehouse: Warehouse, plain: psycopg.Connection[Any], made: str, named: str) -> None:
-    """What belongs to a table survives a replace with the same columns; other columns are refused, naming it."""
-    save(warehouse, SMALL)
-    before = oid(plain)
-    plain.execute(made.encode())
-    save(warehouse, pa.table({"id": [4, 5]}))
-    assert oid(plain) == before
-    with pytest.raises(SaveError, match=named):
-        save(warehouse, pa.table({"id": [4], "more": [1]}))
-    assert plain.execute("SELECT count(*) FROM t").fetchone() == (2,)
-
-
-def test_deleting_never_cascades(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
-    """A replace that would delete rows of another table through its foreign key is refused; an upsert is not."""
-    save(warehouse, SMALL)
-    plain.execute("ALTER TABLE t ADD PRIMARY KEY (id)")
-    plain.execute("CREATE TABLE o (id BIGINT REFERENCES t (id) ON DELETE CASCADE)")
-    plain.execute("INSERT INTO o VALUES (1)")
-    with pytest.raises(SaveError, match="o_id_fkey"):
-        save(warehouse, SMALL.slice(1))
-    save(warehouse, pa.table({"id": [1, 9]}), mode="upsert", keys=["id"])
-    assert plain.execute("SELECT count(*) FROM o").fetchone() == (1,)
 
 
 def test_a_comment_is_kept(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:
@@ -199,26 +98,6 @@ def test_the_holder_of_a_lock_is_named(warehouse: Warehouse, postgresql_url: str
             yield from SMALL.to_batches()
 
         save(warehouse, pa.RecordBatchReader.from_batches(SMALL.schema, stream()))
-
-
-def test_a_swap_does_not_queue_readers(
-    warehouse: Warehouse, postgresql_url: str, plain: psycopg.Connection[Any]
-) -> None:
-    """While a swap waits behind a long reader, new readers wait a fraction of a second at most."""
-    save(warehouse, SMALL)
-    waits: list[float] = []
-    with psycopg.connect(postgresql_url) as long_reader, ThreadPoolExecutor(1) as pool:
-        long_reader.execute("SELECT * FROM t").fetchall()
-        swap = pool.submit(save, warehouse, pa.table({"other": [1]}))
-        for _ in range(10):
-            began = time.monotonic()
-            plain.execute("SELECT * FROM t").fetchall()
-            waits.append(time.monotonic() - began)
-            time.sleep(0.05)
-        assert not swap.done()
-        long_reader.commit()
-        assert swap.result().changed
-    assert max(waits) < 1
 
 
 def test_numerics_are_exact(warehouse: Warehouse, plain: psycopg.Connection[Any]) -> None:

@@ -1,0 +1,256 @@
+"""Replacing a PostgreSQL table: in place, or by a new table that has all the old one had; and waiting for readers.
+
+Theory of operation. A new table is the faster way, and its rows, loaded with FREEZE, are seen by readers with an older
+snapshot too. It is given what the old one has while that one stands, so that readers wait only for the moment of
+publishing: the old table's lock is asked for with a short timeout, again and again, and nobody queues behind it. Where
+the table has something that no other can be given, or the new one turns out to lack something, the rows are written
+into the table there is, which locks out other writers but no reader.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from psycopg import errors
+
+from engine.dialects import sql
+from engine.dialects.base import WriteMode
+from engine.dialects.postgresql_belongings import belongings, rebuilding, references, said
+from engine.dialects.publishing import same_columns, write_in_place
+from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import psycopg
+
+    from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Write
+    from engine.dialects.postgresql_belongings import Belonging, Reference
+    from engine.dialects.postgresql_link import Link
+
+IN_PLACE_ROWS = 10_000
+"""Up to so many rows a table is replaced in place: that takes no longer than making a new one."""
+
+SWAP_LOCK_MS = 100
+"""How long a swap may make readers wait at a time; then it steps back and tries again."""
+
+SWAP_S = 30.0
+
+SAMPLED_STATISTICS = 10
+"""The statistics target of a table just made: the planner knows it roughly at once, autovacuum looks closer soon."""
+
+_CHANGING = ("trigger", "rule")
+"""Belongings that may do something else than what a statement says."""
+
+_BLOCKERS = """
+SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program'), a.usename, a.state, a.query_start
+  FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid JOIN pg_database d ON d.oid = l.database
+ WHERE l.relation = to_regclass(%s) AND l.granted AND a.pid <> pg_backend_pid() AND d.datname = current_database()
+ GROUP BY 1, 2, 3, 4, 5 ORDER BY a.query_start LIMIT 3
+"""
+
+
+class _LostError(Exception):
+    """Undoes a swap whose new table lacks something."""
+
+    def __init__(self, lost: list[Belonging]) -> None:
+        self.lost = lost
+
+
+class Replacement:
+    """One publication of staged rows into a table that exists.
+
+    Args:
+        dialect: PostgreSQL.
+        connection: Its open database.
+        staged: The rows.
+        write: Where and how they go.
+        before: The table as it is.
+        define: Adds to the named table what the definition asks for and it lacks.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        connection: Link,
+        staged: Staged,
+        write: Write,
+        before: PhysicalTable,
+        define: Callable[[TableName], None],
+    ) -> None:
+        self.dialect, self.connection = dialect, connection
+        self.cursor = connection.control.cursor()
+        self.staged, self.write, self.before, self.define = staged, write, before, define
+
+    def replace(self) -> None:
+        """Replace the rows of the table in the way that loses nothing."""
+        there, staged = belongings(self.cursor, self.write.table), self.staged
+        staying = [thing for thing in there if thing.stays]
+        same = same_columns(staged.columns, self.before.columns)
+        # A table filled from a query cannot be frozen: in place, readers with an older snapshot still see its old rows.
+        small = staged.row_count <= IN_PLACE_ROWS or not staged.frozen
+        if same and (staying or (small and same_columns(staged.columns, self.before.columns, ordered=True))):
+            self.write_in_place(there)
+        elif staying:
+            raise self._mismatch(staying)
+        else:
+            self._swap_or_write(there, same=same)
+
+    def _swap_or_write(self, there: list[Belonging], *, same: bool) -> None:
+        try:
+            self._swap(there)
+        except _LostError as undone:
+            if not same:
+                raise self._mismatch(undone.lost) from None
+            self.write_in_place(there)
+
+    def _mismatch(self, lost: list[Belonging]) -> SchemaMismatchError:
+        there, new = ({c.name: c.type for c in columns} for columns in (self.before.columns, self.staged.columns))
+        return SchemaMismatchError(
+            str(self.write.table),
+            missing=[name for name in there if name not in new],
+            unexpected=[name for name in new if name not in there],
+            differing=[f"{n}: {new[n]} → {there[n]}" for n in new if n in there and new[n] != there[n]],
+            lost=said(lost),
+            hint="drop these by hand, or write to another table",
+        )
+
+    # --- a new table -------------------------------------------------------------------------------------------------
+
+    def _swap(self, there: list[Belonging]) -> None:
+        cursor, table, staging = self.cursor, self.write.table, sql.quoted_table(self.staged.table)
+        cursor.execute("SAVEPOINT _e_rebuilt")
+        try:
+            plan = rebuilding(cursor, table, staging)
+            self._run(plan.before)
+            self.define(self.staged.table)
+            analyze(cursor, self.staged.table)
+            self._run(plan.instead)
+            dropped = f"DROP TABLE {sql.quoted_table(table)}"
+            patiently(cursor, table, lambda: cursor.execute(dropped.encode()))
+            cursor.execute(f"ALTER TABLE {staging} RENAME TO {sql.quoted(table.name)}".encode())
+            self._run(plan.after)
+            self._check_kept(there)
+        except (_LostError, errors.UndefinedColumn, errors.InsufficientPrivilege) as error:
+            cursor.execute("ROLLBACK TO SAVEPOINT _e_rebuilt")
+            raise (error if isinstance(error, _LostError) else _LostError(there)) from error
+        cursor.execute("RELEASE SAVEPOINT _e_rebuilt")
+
+    def _check_kept(self, there: Sequence[Belonging]) -> None:
+        now = {(thing.text, thing.detail) for thing in belongings(self.cursor, self.write.table)}
+        if lost := [thing for thing in there if (thing.text, thing.detail) not in now]:
+            raise _LostError(lost)
+
+    def _run(self, statements: Sequence[str]) -> None:
+        for statement in statements:
+            self.cursor.execute(statement.encode())
+
+    # --- the same table ----------------------------------------------------------------------------------------------
+
+    def write_in_place(self, there: Sequence[Belonging] = ()) -> None:
+        """Write the rows into the table there is, which keeps all else; other writers wait, readers do not."""
+        cursor, write, staged = self.cursor, self.write, self.staged
+        cursor.execute("SET LOCAL row_security = off")  # rows that a policy hides would stay: rather fail
+        self._lock()
+        into = references(cursor, write.table) if write.mode in (WriteMode.REPLACE, WriteMode.DELETE_INSERT) else []
+        if into and write.mode is WriteMode.REPLACE:
+            self._merge(into)
+        else:
+            self._refuse([reference for reference in into if reference.deletes])
+            write_in_place(self.dialect, self.connection, staged, write, self.before)
+        if write.mode is WriteMode.REPLACE and any(thing.text.startswith(_CHANGING) for thing in there):
+            self._count()
+        self.define(write.table)
+
+    def _merge(self, into: Sequence[Reference]) -> None:
+        """Keep the rows that other tables refer to: update those whose key stays, and delete only those that go."""
+        source, target, keys = self.staged.table, self.write.table, into[0].columns
+        if self.dialect.run(self.connection, sql.duplicate_keys(source, keys)):
+            raise SaveError(
+                f"the value for {target} has more than one row for a key ({', '.join(keys)}), to which foreign key "
+                f"{into[0].text} refers",
+                location=str(target),
+                hint="make the key unique in the dataflow",
+            )
+        self._refuse([reference for reference in into if reference.updates and reference.columns != keys])
+        deletes = [reference for reference in into if reference.deletes]
+        if deletes and self.dialect.run(self.connection, sql.missing_keys(target, source, keys)):
+            self._refuse(deletes)
+        self.dialect.run(self.connection, sql.delete_missing(target, source, keys))
+        upsert = replace(self.write, mode=WriteMode.UPSERT, keys=keys)
+        write_in_place(self.dialect, self.connection, self.staged, upsert, self.before)
+
+    def _refuse(self, into: Sequence[Reference]) -> None:
+        if into:
+            raise SaveError(
+                f"replacing rows of {self.write.table} would change rows of other tables: foreign key "
+                f"{'; '.join(reference.text for reference in into)}",
+                location=str(self.write.table),
+                hint="let the foreign key do nothing on delete and update, or use mode upsert",
+            )
+
+    def _count(self) -> None:
+        """See that triggers and rules let the rows be replaced."""
+        row = self.cursor.execute(f"SELECT count(*) FROM {sql.quoted_table(self.write.table)}".encode()).fetchone()
+        if row is None or row[0] != self.staged.row_count:
+            raise SaveError(
+                f"a trigger or rule of {self.write.table} kept its rows from being replaced",
+                location=str(self.write.table),
+                hint="let it do nothing for this user, or write to another table",
+            )
+
+    def _lock(self) -> None:
+        cursor, table = self.cursor, self.write.table
+        cursor.execute("SAVEPOINT _e_write")
+        try:
+            cursor.execute(f"LOCK TABLE {sql.quoted_table(table)} IN SHARE ROW EXCLUSIVE MODE".encode())
+        except errors.LockNotAvailable:
+            cursor.execute("ROLLBACK TO SAVEPOINT _e_write")
+            raise _in_use(cursor, table, "is being written or locked by") from None
+        cursor.execute("RELEASE SAVEPOINT _e_write")
+
+
+def analyze(cursor: psycopg.Cursor[Any], table: TableName) -> None:
+    """Tell the planner roughly what a new table holds."""
+    cursor.execute(f"SET LOCAL default_statistics_target = {SAMPLED_STATISTICS}".encode())
+    cursor.execute(f"ANALYZE {sql.quoted_table(table)}".encode())
+    cursor.execute("SET LOCAL default_statistics_target TO DEFAULT")
+
+
+def patiently(cursor: psycopg.Cursor[Any], table: TableName, action: Callable[[], object]) -> None:
+    """Do what locks readers out, stepping back whenever they would have to queue.
+
+    Raises:
+        ConcurrentWriteError: Somebody uses the table all the time; the message says who.
+    """
+    until, budget = time.monotonic() + SWAP_S, cursor.execute("SELECT current_setting('lock_timeout')").fetchone()
+    while True:
+        cursor.execute("SAVEPOINT _e_patient")
+        cursor.execute(f"SET LOCAL lock_timeout = '{SWAP_LOCK_MS}ms'".encode())
+        try:
+            action()
+            break
+        except errors.LockNotAvailable:
+            cursor.execute("ROLLBACK TO SAVEPOINT _e_patient")
+            if time.monotonic() >= until:
+                raise _in_use(cursor, table, f"cannot be published: for {SWAP_S:g} s it has been used by") from None
+            time.sleep(SWAP_LOCK_MS / 1000)
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (budget[0] if budget else "0",))
+    cursor.execute("RELEASE SAVEPOINT _e_patient")
+
+
+def _in_use(cursor: psycopg.Cursor[Any], table: TableName, what: str) -> ConcurrentWriteError:
+    rows = cursor.execute(_BLOCKERS, (sql.quoted_table(table),)).fetchall()
+    holder = "; ".join(
+        f"server process {pid} ({program}) of {user}, {state}, whose query began at {since:%H:%M:%S}"
+        for pid, program, user, state, since in rows
+    )
+    holder = holder or "a session that has just ended"
+    return ConcurrentWriteError(
+        f"{table} {what} {holder}",
+        location=str(table),
+        holder=holder,
+        hint="let it end its transaction, then run again",
+    )
