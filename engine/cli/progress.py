@@ -33,6 +33,8 @@ class RunProgress(NodeExecutionHook, OutputExecutionHook):
         console: Where to; a moving line is shown if it is a terminal.
     """
 
+    allows_overlap = True
+
     def __init__(self, console: Console) -> None:
         self._console = console
         self._name_width = 0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from engine.execution.blocks import Block
     from engine.execution.scheduler import Stage
     from engine.execution.steps import Step
+    from engine.execution.transfers import Moved
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.node import Node
 
@@ -52,6 +53,7 @@ class NodeRunner:
 
     Attributes:
         values: The values at hand, by name.
+        take: Gives what a node gave that was begun before its turn, or None.
         started_at: When the last watched node began.
         blocks: What runs once per item; only a runner that makes tasks can run any.
     """
@@ -74,6 +76,7 @@ class NodeRunner:
         self._on_read = on_read
         self._task_id = task_id
         self._is_watched = bool(self._before or self._after or self._method) or recorder.is_recording
+        self.take: Callable[[Node], Moved | None] = _nothing
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +115,11 @@ class NodeRunner:
         value, error, success = None, None, False
         try:
             if self._method is None:
-                value = step.function(**arguments)
+                begun = self.take(node)
+                if begun is not None:
+                    value, self.started_at = begun.value, begun.started_at
+                else:
+                    value = step.function(**arguments)
             else:
                 value = self._method(run_id=run_id, node_=node, kwargs=arguments, task_id=self._task_id)
             success = True
@@ -148,3 +155,8 @@ class NodeRunner:
             self._recorder.node(
                 node, state, started_at=self.started_at, ended_at=datetime.now(tz=UTC), value=value, error=error
             )
+
+
+def _nothing(node: Node) -> None:
+    """Say that no node was begun before its turn."""
+    del node

@@ -12,8 +12,11 @@ once; `refresh` goes on with independent outputs and reports.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +28,7 @@ from engine.execution.readback import read_back
 from engine.execution.reads import as_record, boundary_key, input_read, metadata_of, output_read
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule
+from engine.execution.transfers import Transfers, done
 from engine.identifiers import new_id
 from engine.io.data_adapters import DataSaver, FileTarget, TableTarget
 from engine.io.nodes import adapter_of
@@ -35,11 +39,16 @@ from engine.node import NodeKind
 from engine.planning.recipe import PENDING, UNKNOWN
 from engine.planning.staleness import State
 
+STAGES_AHEAD = 4
+"""Among the loads of how many outputs one may begin before its turn."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from concurrent.futures import Future
 
     from engine.execution.recorder import Recorder
     from engine.execution.request import Prepared, Request
+    from engine.execution.transfers import Moved
     from engine.io.data_adapters import Target
     from engine.io.places import Place
     from engine.io.session import Saving, Session
@@ -47,6 +56,17 @@ if TYPE_CHECKING:
     from engine.metadata.records import DatasetVersion, InputRead, OutputRecord
     from engine.node import Node
     from engine.planning.planner import Planner
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Save:
+    """A save that has begun: what it is for, since when that was built, and what will hold what it gave."""
+
+    output: str
+    started_at: datetime
+    target: Target | None
+    saving: Saving
+    moved: Future[Moved]
 
 
 class Runner:
@@ -85,11 +105,16 @@ class Runner:
         self.values: dict[str, Any] = {**self.graph.config, **request.inputs, **request.overrides}
         self.nodes = make_nodes(self.values, hooks, recorder, self._note_read)
         self.nodes.blocks = prepared.blocks
+        stays = hooks.sees_turns or not recorder.is_recording
+        self.transfers = Transfers(session, self.values, stops_at_failure=request.stops_at_failure, stays=stays)
+        self.nodes.take = self.transfers.take
         self.results: dict[str, OutputResult] = {}
         self.outputs = planner.outputs
         self._commit_ids = {output: new_id() for output in self.outputs}
         self._reads: dict[str, dict[str, InputRead]] = {}
         self._surprises: dict[str, Reason] = {}
+        self._saves: list[_Save] = []
+        self._loaded: set[str] = set()
 
     @functools.cached_property
     def schedule(self) -> Schedule:
@@ -108,9 +133,8 @@ class Runner:
         started = time.perf_counter()
         self._declare()
         try:
-            with using(self.session), self.nodes:
-                for stage, output in enumerate(self.outputs):
-                    self._output(stage, output)
+            with using(self.session), self.nodes, contextlib.closing(self.transfers):
+                self._bring_up_to_date()
                 self._final_values()
         except Exception as error:
             self._end(RunState.FAILED, str(error))
@@ -127,6 +151,13 @@ class Runner:
         failures = [o.error for o in outputs if o.error is not None]
         self._end(RunState.FAILED if failures else RunState.COMPLETE, str(failures[0]) if failures else None)
         return result
+
+    def _bring_up_to_date(self) -> None:
+        try:
+            for stage, output in enumerate(self.outputs):
+                self._output(stage, output)
+        finally:
+            self._settle_saves()
 
     def _end(self, state: RunState, error: str | None) -> None:
         counts = {
@@ -169,6 +200,7 @@ class Runner:
     def _output(self, stage: int, output: str) -> None:
         if output in self.results:
             return
+        self._settle_saves_before(output)
         blockers = [u for u in self._upstream_outputs(output) if self._has_failed(u)]
         if blockers:
             reason = Reason(code="upstream", subject=f"{blockers[0]} failed")
@@ -184,23 +216,26 @@ class Runner:
             del self.values[name]
 
     def _build(self, stage: int, output: str) -> None:
-        reasons = self._reasons(output)
-        location = self.planner.location(output)
+        location, reasons = self.planner.location(output), self._reasons(output)
         for hook in self.hooks.of("run_before_output"):
             hook(output=output, location=location, reasons=reasons, run_id=self.recorder.run_id)
-        started = time.perf_counter()
+        started = datetime.now(tz=UTC)
         try:
             self._provide_boundaries(stage, output)
-            result = self._run_and_save(stage, output)
+            save = self._run_and_begin_save(stage, output, started)
         except Exception as error:
-            failure = OutputResult(
-                name=output, state="failed", reasons=reasons, duration_s=time.perf_counter() - started, error=error
-            )
-            self._finish(output, failure)
+            self._fail(output, started, error)
             if self.request.stops_at_failure:
                 raise
-            return
-        self._finish(output, result(self._reasons(output), time.perf_counter() - started))
+        else:
+            self._saves.append(save)
+            self._settle_saves(lambda save: save.moved.done())
+
+    def _fail(self, output: str, started: datetime, error: Exception) -> None:
+        duration_s = (datetime.now(tz=UTC) - started).total_seconds()
+        reasons = self._reasons(output)
+        failure = OutputResult(name=output, state="failed", reasons=reasons, duration_s=duration_s, error=error)
+        self._finish(output, failure)
 
     def _reasons(self, output: str) -> tuple[Reason, ...]:
         verdict, surprise = self.planner.verdicts.get(output), self._surprises.get(output)
@@ -246,31 +281,90 @@ class Runner:
             if is_exact:
                 self.values[node] = value
             else:
-                self._build(stage, keeper)
+                self._build(stage - 1, keeper)  # its value is kept for this stage
 
-    def _run_and_save(self, stage: int, output: str) -> Any:
-        """Run what an output needs, its saver last; return what makes the result once the time is known."""
+    def _run_and_begin_save(self, stage: int, output: str, started: datetime) -> _Save:
+        """Run what an output needs, and begin its save, which is done on return where it may not leave this thread."""
         before, saver = self.schedule.saver(stage, output, self.values)
+        self.transfers.begin_loads(self._upcoming_loads(stage))
         self.nodes.run(before)
-        target = self._target(output)
-        intent = self._intent(output)
-        with saving(intent) as save:
-            metadata = self.nodes.run_saver(saver)
-        version = self._version(output, target, save, metadata)
+        place = self.transfers.place_of(saver)
+        if place is None:
+            self._settle_saves()  # what is saved here comes after what was begun before it
+        target, intent = self._target(output), self._intent(output)
+        with saving(intent) as current:
+            if place is not None:
+                moved = self.transfers.begin_save(saver, place)
+            else:
+                began = datetime.now(tz=UTC)
+                moved = done(self.nodes.run_saver(saver), began)
+        return _Save(output, started, target, current, moved)
+
+    def _upcoming_loads(self, stage: int) -> Iterator[Node]:
+        """Give the loaders that this stage and the next ones need and that wait for no save of this run."""
+        for output in self.outputs[stage : stage + STAGES_AHEAD]:
+            if output in self.results or self._state(output) in {State.FRESH, State.MAYBE}:
+                continue
+            for name in self.planner.cones.cone(output).loaders:
+                loader = self.graph.nodes[name]
+                waits = any(saver in self.outputs and saver not in self.results for saver in loader.after)
+                if not (waits or name in self._loaded or name in self._per_item):
+                    yield loader
+
+    @functools.cached_property
+    def _per_item(self) -> frozenset[str]:
+        return frozenset(name for block in self.prepared.blocks for name in block.nodes)
+
+    # --- what became of a save ----------------------------------------------------------------------------------------
+    def _settle_saves_before(self, output: str) -> None:
+        """Settle the saves that an output reads, directly or not, so that what they gave is there and recorded."""
+        if self._saves:
+            upstream = frozenset(self.graph.order((output,)))
+            self._settle_saves(lambda save: save.output in upstream)
+
+    def _settle_saves(self, concerns: Callable[[_Save], bool] = lambda _: True) -> None:
+        """Wait for saves and record what became of them.
+
+        Raises:
+            Exception: The failure of the first that failed, where the request stops at the first failure.
+        """
+        settled = [save for save in self._saves if concerns(save)]
+        self._saves = [save for save in self._saves if save not in settled]
+        failures = [error for save in settled if (error := self._settle(save)) is not None]
+        if failures and self.request.stops_at_failure:
+            raise failures[0]
+
+    def _settle(self, save: _Save) -> Exception | None:
+        try:
+            moved = save.moved.result()
+            result = self._result(save, moved)
+        except CancelledError:  # one before it failed: as if its turn had never come
+            return None
+        except Exception as error:  # noqa: BLE001 - reported, and raised by whoever asked to stop
+            self._fail(save.output, save.started_at, error)
+            return error
+        self.values[save.output] = moved.value
+        self._finish(save.output, result)
+        return None
+
+    def _result(self, save: _Save, moved: Moved) -> OutputResult:
+        output = save.output
+        version = self._version(output, save.target, save.saving, moved.value)
         self.planner.settle(output, version.token if version else None)
         changed = version is None or version.changed
         if version is not None:
             self._compare_with_record(output, version)
             self.recorder.commit(version)
-        state, rows = "built" if changed else "unchanged", version.row_count if version else None
-        self._record_output(output, intent, NodeRunState.SUCCESS if changed else NodeRunState.UNCHANGED, rows)
-
-        def result(reasons: tuple[Reason, ...], duration_s: float) -> OutputResult:
-            return OutputResult(
-                name=output, state=state, reasons=reasons, rows=rows, duration_s=duration_s, metadata=metadata
-            )
-
-        return result
+        rows = version.row_count if version else None
+        self._record_output(save, moved, NodeRunState.SUCCESS if changed else NodeRunState.UNCHANGED, rows)
+        return OutputResult(
+            name=output,
+            state="built" if changed else "unchanged",
+            reasons=self._reasons(output),
+            rows=rows,
+            duration_s=(moved.ended_at - save.started_at).total_seconds(),
+            metadata=moved.value,
+        )
 
     def _compare_with_record(self, output: str, version: DatasetVersion) -> None:
         """Notice that the same recipe has given other content than the last time: a free audit of reproducibility."""
@@ -341,17 +435,17 @@ class Runner:
             stage = self.schedule.stage(len(self.outputs), self.request.final_vars, self.values)
         self.nodes.run(stage)
 
-    def _record_output(self, output: str, intent: Intent, state: NodeRunState, rows: int | None) -> None:
+    def _record_output(self, save: _Save, moved: Moved, state: NodeRunState, rows: int | None) -> None:
         if self.recorder.is_recording:
-            self.recorder.read(output, self._boundary_reads(output))
+            self.recorder.read(save.output, self._boundary_reads(save.output))
         self.recorder.node(
-            self.graph.nodes[output],
+            self.graph.nodes[save.output],
             state,
-            started_at=self.nodes.started_at,
-            ended_at=datetime.now(tz=UTC),
-            reasons=self._reasons(output),
-            recipe_version=intent.recipe_version,
-            commit_id=intent.commit_id,
+            started_at=moved.started_at,
+            ended_at=moved.ended_at,
+            reasons=self._reasons(save.output),
+            recipe_version=save.saving.intent.recipe_version,
+            commit_id=save.saving.intent.commit_id,
             rows=rows,
         )
 
@@ -371,6 +465,7 @@ class Runner:
 
     def _note_read(self, node: Node, value: Any) -> None:
         """Record which version of which dataset a loader read, and tell the planner."""
+        self._loaded.add(node.name)
         source = self.planner.cones.source(node.name)
         read = input_read(self.session, node.name, source, metadata_of(value))
         if read is None:

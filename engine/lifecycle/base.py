@@ -178,6 +178,16 @@ class LifecycleAdapterSet:
         return self._called[name][0] if self._called[name] else None
 
     @property
+    def sees_turns(self) -> bool:
+        """Whether an adapter watches, or runs, one node after the other."""
+        watching = ("pre_node_execute", "post_node_execute", "do_node_execute")
+        return any(
+            not answer.__self__.allows_overlap  # type: ignore[attr-defined]  # bound
+            for name in watching
+            for answer in self._all[name]
+        )
+
+    @property
     def fits(self) -> Callable[[Any, Any], bool]:
         """Says whether a value of one type may fill a parameter of another; an adapter may allow more."""
         widened = self.method("do_check_edge_types_match")

@@ -9,7 +9,7 @@ are called by the async driver only.
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 
 class LifecycleAdapter(abc.ABC):  # noqa: B024 - a marker: which methods there are, its subclasses say
-    """Anything that ``Builder.with_adapters`` takes."""
+    """Anything that ``Builder.with_adapters`` takes.
+
+    Attributes:
+        allows_overlap: For what watches nodes: a recorded run may leave a save to finish while the next nodes run, of
+            which this one is then told nothing, and may begin a load before its turn. Otherwise every node waits for
+            the one before it, so that nobody sees two at a time.
+    """
+
+    allows_overlap: ClassVar[bool] = False
 
 
 # --- building ---------------------------------------------------------------------------------------------------------
