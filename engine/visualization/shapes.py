@@ -5,6 +5,7 @@ A loader's two nodes (what it loads, and the value taken out of that) are one th
 
 from __future__ import annotations
 
+import re
 import typing
 from dataclasses import dataclass, field, replace
 from types import UnionType
@@ -30,6 +31,9 @@ _PLACES = ("table", "path", "sql", "filepath_or_buffer", "file", "source", "url"
 _IN_DATABASE = {"table", "query"}
 _ALIASES = {"pandas": "pd", "polars": "pl", "pyarrow": "pa", "numpy": "np", "sqlalchemy": "sa", "duckdb": "duckdb"}
 _PLACE_LENGTH = 40
+
+_BETWEEN_COLUMNS = re.compile(r",(?=[^,=]*=)(?![^\[\]]*\])")
+"""The commas of a schema's tag that part columns; those within the brackets of a type do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def _shape(node: Node, loader: Node | None, *, show_schema: bool) -> Shape:
 
 def _columns(node: Node) -> tuple[str, ...]:
     declared = node.tags.get(SCHEMA_TAG)
-    columns = declared.split(",") if isinstance(declared, str) and declared else []
+    columns = _BETWEEN_COLUMNS.split(declared) if isinstance(declared, str) and declared else []
     return tuple(": ".join(column.split("=", 1)) for column in columns)
 
 

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
+from engine.ad_hoc_utils import create_temporary_module
 from engine.bindings import Source, Value
 from engine.errors import ExtensionError, OptionError, SaveError
+from engine.function_modifiers import schema
+from engine.graph import FunctionGraph
 from engine.node import Node, NodeKind
 from engine.visualization import draw, to_digraph, to_dot, to_svg, write
 from engine.visualization.layout import lay_out
@@ -201,3 +204,15 @@ def test_draw_takes_hamiltons_options_and_no_others(nodes: dict[str, Node], tmp_
     assert (tmp_path / "g.svg").exists()
     with pytest.raises(OptionError, match="did you mean 'hide_inputs'"):
         draw(nodes.values(), hide_input=True)
+
+
+def test_types_with_commas_are_one_column() -> None:
+    """A comma within a type's brackets does not part two columns."""
+
+    @schema.output(("at", "timestamp[ns, tz=UTC]"), ("price", "decimal(10, 2)"))
+    def prices() -> pd.DataFrame:
+        return pd.DataFrame()
+
+    text = to_svg(FunctionGraph.from_modules([create_temporary_module(prices)]).nodes)
+    assert ">at: timestamp[ns, tz=UTC]<" in text
+    assert ">price: decimal(10, 2)<" in text
