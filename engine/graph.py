@@ -12,10 +12,11 @@ known to a call only: `FunctionGraph.knowing` gives the graph for it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from engine.bindings import Group, Source, sources_of
 from engine.errors import (
@@ -33,16 +34,19 @@ from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.nodes import loader_nodes, saver_nodes
 from engine.io.places import Places
 from engine.io.traffic import Traffic
+from engine.layered import Layered
 from engine.node import Node, NodeKind, where_is
 
 if TYPE_CHECKING:
     from engine.io.places import Views
 
 Fits: TypeAlias = Callable[[Any, Any], bool]
+V = TypeVar("V")
+_OUTSIDE = (NodeKind.LOADER, NodeKind.SAVER)
 _NO_VIEWS: Views = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FunctionGraph:
     """Linked nodes.
 
@@ -54,6 +58,7 @@ class FunctionGraph:
         upstream: Per node, the nodes it reads or waits for, as walks over the graph want them.
         expanders: The nodes that are `Parallelizable`.
         collectors: Per node with a `Collect` parameter, the node that fills it.
+        outside: The loaders and savers.
     """
 
     nodes: Mapping[str, Node]
@@ -63,6 +68,7 @@ class FunctionGraph:
     upstream: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     expanders: frozenset[str] = frozenset()
     collectors: Mapping[str, str] = field(default_factory=dict)
+    outside: tuple[str, ...] = ()
 
     @classmethod
     def from_modules(
@@ -154,33 +160,44 @@ class FunctionGraph:
             raise UnknownNodeError.among(name, self.nodes) from None
 
     def _with(self, added: Mapping[str, Node]) -> FunctionGraph:
-        """Link ``added`` nodes in: inputs made, edges checked, tables ordered, cycles refused."""
-        nodes = dict(self.nodes)
+        """Link ``added`` nodes in: inputs made, edges checked, tables ordered, cycles refused.
+
+        It costs what is added, not what is there: all else is shared with this graph.
+        """
+        nodes = _over(self.nodes)
         nodes.update(added)
-        faults: list[DefinitionError] = [*_make_inputs(nodes, added, self.fits)]
-        waiting = _waiting(nodes, Traffic(nodes, self.config, self.places))
-        nodes.update(waiting)
-        faults += _mismatches(nodes, added, self.fits)
+        inputs, unlike = _inputs(nodes, added, self.fits)
+        faults: list[DefinitionError] = [*unlike]
+        nodes.update(inputs)
+        outside = dict.fromkeys([*self.outside, *(n for n, node in added.items() if node.kind in _OUTSIDE)])
+        waiting = _waiting(nodes, Traffic(nodes, outside, self.config, self.places))
+        replaced = [name for name in added if name in self.nodes]
+        faults += _mismatches(nodes, {**added, **self._readers_of(replaced, nodes)}, self.fits)
         faults += _double_collectors(added.values())
         if faults:
             raise DefinitionError.together(faults)
-        return self._linked(nodes, {**added, **waiting})
+        # Of new nodes that no older one reads none can close a circle.
+        suspects = [*replaced, *waiting] if self.nodes else [*added, *waiting]
+        return self._linked({**added, **inputs, **waiting}, outside, suspects)
 
-    def _linked(self, nodes: Mapping[str, Node], changed: Collection[str]) -> FunctionGraph:
-        upstream = dict(self.upstream)
-        for name, node in nodes.items():
-            if name not in upstream or self.nodes.get(name) is not node:
-                upstream[name] = tuple(dict.fromkeys(node.upstream))
-        made = [nodes[name] for name in changed]
+    def _linked(self, changed: Mapping[str, Node], outside: Iterable[str], suspects: Iterable[str]) -> FunctionGraph:
+        nodes, upstream = _over(self.nodes), _over(self.upstream)
+        nodes.update(changed)
+        upstream.update({name: tuple(dict.fromkeys(node.upstream)) for name, node in changed.items()})
         graph = dataclasses.replace(
             self,
-            nodes=MappingProxyType(nodes),
+            nodes=nodes,
             upstream=upstream,
-            expanders=self.expanders.difference(changed).union(_expanders(made)),
-            collectors={n: c for n, c in self.collectors.items() if n not in changed} | _collectors(made),
+            expanders=self.expanders.difference(changed).union(_expanders(changed.values())),
+            collectors={n: c for n, c in self.collectors.items() if n not in changed} | _collectors(changed.values()),
+            outside=tuple(outside),
         )
-        graph.order(changed)
+        graph.order(suspects)
         return graph
+
+    def _readers_of(self, names: Iterable[str], nodes: Mapping[str, Node]) -> dict[str, Node]:
+        """Return the nodes of this graph that read one of these, as they are now."""
+        return {reader: nodes[reader] for name in names for reader in self.readers.get(name, ())}
 
     def knowing(self, values: Mapping[str, Any], views: Callable[[Iterable[str | None]], Views]) -> FunctionGraph:
         """Return the graph with loaders after the savers of what they read, as only a call can tell.
@@ -193,9 +210,9 @@ class FunctionGraph:
             DuplicateNodeError: Two savers write one place.
             CycleError: Loaders and savers wait for one another in a circle.
         """
-        traffic = Traffic(self.nodes, {**self.config, **values}, self.places)
+        traffic = Traffic(self.nodes, self.outside, {**self.config, **values}, self.places)
         waiting = _waiting(self.nodes, traffic, views(traffic.shared_urls()))
-        return self._linked({**self.nodes, **waiting}, waiting) if waiting else self
+        return self._linked(waiting, self.outside, waiting) if waiting else self
 
     def order(self, targets: Iterable[str], stop: Callable[[str], bool] | None = None) -> list[str]:
         """Return the targets and everything upstream of them, each after what it reads.
@@ -234,18 +251,18 @@ class FunctionGraph:
 
     def downstream_of(self, names: Iterable[str]) -> list[str]:
         """Return the nodes of these names and everything downstream of them, in the order of the graph."""
-        readers = self.readers()
         found = {self.node(name).name for name in names}
         queue = list(found)
         while queue:
-            for reader in readers.get(queue.pop(), ()):
+            for reader in self.readers.get(queue.pop(), ()):
                 if reader not in found:
                     found.add(reader)
                     queue.append(reader)
         return [name for name in self.nodes if name in found]
 
-    def readers(self) -> dict[str, list[str]]:
-        """Return, per node, the nodes that read it or wait for it."""
+    @functools.cached_property
+    def readers(self) -> Mapping[str, list[str]]:
+        """Per node, the nodes that read it or wait for it."""
         readers: dict[str, list[str]] = {}
         for name, parents in self.upstream.items():
             for parent in parents:
@@ -254,7 +271,11 @@ class FunctionGraph:
 
     def savers(self) -> list[str]:
         """Return the names of all saver nodes, in the order of the graph."""
-        return [name for name, node in self.nodes.items() if node.kind is NodeKind.SAVER]
+        return [name for name in self.outside if self.nodes[name].kind is NodeKind.SAVER]
+
+
+def _over(mapping: Mapping[str, V]) -> Layered[str, V] | dict[str, V]:
+    return Layered(mapping) if mapping else {}
 
 
 def _waiting(nodes: Mapping[str, Node], traffic: Traffic, views: Views = _NO_VIEWS) -> dict[str, Node]:
@@ -272,20 +293,23 @@ def _duplicate(node: Node, other: Node) -> DuplicateNodeError:
     )
 
 
-def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) -> list[EdgeTypeError]:
+def _inputs(
+    nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits
+) -> tuple[dict[str, Node], list[EdgeTypeError]]:
     """Make an external input for every name that is read and that no node has; narrow the types of those there are.
 
     Returns:
-        The faults: inputs whose readers want types of which none fits the other.
+        The inputs, and the faults: inputs whose readers want types of which none fits the other.
     """
+    inputs: dict[str, Node] = {}
     faults = []
     for node in added.values():
         for parameter, name, type_ in _edges(node):
-            present = nodes.get(name)
+            present = inputs.get(name) or nodes.get(name)
             # A default stands in for a whole parameter, not for one item of a group.
             optional = parameter in node.optional and isinstance(node.bindings[parameter], Source)
             if present is None:
-                nodes[name] = Node.external_input(name, type_, optional=optional)
+                inputs[name] = Node.external_input(name, type_, optional=optional)
             elif present.kind is NodeKind.INPUT:
                 if fits(type_, present.type):
                     narrow = type_
@@ -294,8 +318,8 @@ def _make_inputs(nodes: dict[str, Node], added: Mapping[str, Node], fits: Fits) 
                 else:
                     faults.append(_unlike(name, present, node, type_))
                     continue
-                nodes[name] = Node.external_input(name, narrow, optional=optional and bool(present.optional))
-    return faults
+                inputs[name] = Node.external_input(name, narrow, optional=optional and bool(present.optional))
+    return inputs, faults
 
 
 def _unlike(name: str, present: Node, node: Node, type_: Any) -> EdgeTypeError:
@@ -319,12 +343,9 @@ def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
                     yield parameter, name, Any if isinstance(item, Group) else element
 
 
-def _mismatches(nodes: Mapping[str, Node], added: Mapping[str, Node], fits: Fits) -> Iterator[EdgeTypeError]:
-    """Yield a fault for each edge of the added nodes whose two types do not fit."""
-    # A load request may have changed the type behind a name that older nodes read.
-    replaced = {name for name in added if name in nodes}
-    affected = [n for n in nodes.values() if n.name in added or not replaced.isdisjoint(n.upstream)]
-    for node in affected:
+def _mismatches(nodes: Mapping[str, Node], affected: Mapping[str, Node], fits: Fits) -> Iterator[EdgeTypeError]:
+    """Yield a fault for each edge of the affected nodes whose two types do not fit."""
+    for node in affected.values():
         for parameter, name, wanted in _edges(node):
             upstream = nodes[name]
             if upstream.kind is not NodeKind.INPUT and not fits(upstream.type, wanted):

@@ -18,10 +18,9 @@ from engine.errors import DuplicateNodeError
 from engine.io.data_adapters import DataLoader, DataSaver, FileSource, TableSource, TableTarget
 from engine.io.nodes import LoadData, SaveData, adapter_of
 from engine.io.places import FILES, file_place
-from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
     from engine.io.data_adapters import DataSource, Target
@@ -34,6 +33,7 @@ class Traffic:
 
     Args:
         nodes: The nodes, by name.
+        names: The loaders and savers among them that count.
         known: Values of inputs that options may come from.
         places: Knows where things live.
 
@@ -43,14 +43,15 @@ class Traffic:
         is_open: Some loader or saver has options that are not known yet.
     """
 
-    def __init__(self, nodes: Mapping[str, Node], known: Mapping[str, Any], places: Places) -> None:
+    def __init__(
+        self, nodes: Mapping[str, Node], names: Iterable[str], known: Mapping[str, Any], places: Places
+    ) -> None:
         self._nodes, self._places = nodes, places
         self.targets: dict[str, Target] = {}
         self.sources: dict[str, DataSource] = {}
         self.is_open = False
-        for node in nodes.values():
-            if node.kind is NodeKind.SAVER or node.kind is NodeKind.LOADER:
-                self._ask(node, known)
+        for name in names:
+            self._ask(nodes[name], known)
         self._written = {saver: place for saver, t in self.targets.items() if (place := places.of(t)) is not None}
 
     def _ask(self, node: Node, known: Mapping[str, Any]) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 import pandas as pd
 import polars as pl  # noqa: TC002 - the annotations of nodes are resolved at run time
 import pytest
@@ -281,3 +285,41 @@ def c(a: float) -> int:
         part in text for part in ("the input 'n' is asked for as int", "takes int for 'a'", "takes float for 'a'")
     )
     assert text.count("make the two annotations agree") == 2
+
+
+class Unlisted(Mapping[str, Any]):
+    """A mapping that answers for one key at a time and cannot be gone through."""
+
+    def __init__(self, items: Mapping[str, Any]) -> None:
+        self.items_ = items
+
+    def __getitem__(self, key: str) -> Any:
+        return self.items_[key]
+
+    def __iter__(self) -> Iterator[str]:
+        pytest.fail("the graph is gone through as a whole")
+
+    def __len__(self) -> int:
+        return len(self.items_)
+
+
+def test_a_saver_on_top_costs_nothing_that_grows_with_the_graph() -> None:
+    """Attaching a saver looks up what it reads, and neither copies nor goes through all nodes."""
+    graph = graph_of(doubled, total)
+    guarded = dataclasses.replace(graph, nodes=Unlisted(graph.nodes), upstream=Unlisted(graph.upstream))
+    attached = guarded.attach([to.pickle(id="saved", dependencies=["total"], path="total.pickle")])
+    assert attached.order(["saved"]) == ["number", "doubled", "total", "saved"]
+    assert attached.savers() == ["saved"]
+    assert graph.savers() == []
+
+
+def test_requests_attached_in_turn_are_all_there() -> None:
+    """Attaching to a graph that has requests already gives the same graph as attaching all at once."""
+    first, second = (to.pickle(id=f"saved_{n}", dependencies=["total"], path=f"{n}.pickle") for n in (1, 2))
+    load = from_.literal(target="number", value=3)
+    graph = graph_of(doubled, total)
+    once, in_turn = graph.attach([first, load, second]), graph.attach([first]).attach([load]).attach([second])
+    assert dict(once.nodes).keys() == dict(in_turn.nodes).keys()
+    assert dict(once.upstream) == dict(in_turn.upstream)
+    assert once.savers() == in_turn.savers() == ["saved_1", "saved_2"]
+    assert len(once.nodes) == len(list(once.nodes)) == len(in_turn.nodes)
