@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.bindings import Group, Source, Value
@@ -114,6 +114,7 @@ def run_stepwise(stage: Stage, values: dict[str, Any]) -> None:
             del values[name]
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs(), st.data())
 def test_compiled_calls_leave_what_single_steps_leave(graph: FunctionGraph, data: st.DataObject) -> None:
     """Whatever the graph, and whatever is kept, at hand and asked for, both ways end with the same values."""
