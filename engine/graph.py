@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from engine.bindings import Group, Source, sources_of
+from engine.bindings import Source
 from engine.errors import (
     AnnotationError,
     CycleError,
@@ -304,7 +304,7 @@ def _inputs(
     inputs: dict[str, Node] = {}
     faults = []
     for node in added.values():
-        for parameter, name, type_ in _edges(node):
+        for parameter, name, type_ in node.edges():
             present = inputs.get(name) or nodes.get(name)
             # A default stands in for a whole parameter, not for one item of a group.
             optional = parameter in node.optional and isinstance(node.bindings[parameter], Source)
@@ -329,24 +329,10 @@ def _unlike(name: str, present: Node, node: Node, type_: Any) -> EdgeTypeError:
     )
 
 
-def _edges(node: Node) -> Iterable[tuple[str, str, Any]]:
-    """Yield parameter, upstream name and wanted type of each edge."""
-    for parameter, binding in node.bindings.items():
-        wanted = node.parameter_types.get(parameter, Any)
-        if type(binding) is Source:
-            yield parameter, binding.name, wanted
-        elif isinstance(binding, Group):
-            # The elements of a group are checked against the container's element type.
-            element = (getattr(wanted, "__args__", None) or (Any,))[-1]
-            for item in binding.items:
-                for name in sources_of(item):
-                    yield parameter, name, Any if isinstance(item, Group) else element
-
-
 def _mismatches(nodes: Mapping[str, Node], affected: Mapping[str, Node], fits: Fits) -> Iterator[EdgeTypeError]:
     """Yield a fault for each edge of the affected nodes whose two types do not fit."""
     for node in affected.values():
-        for parameter, name, wanted in _edges(node):
+        for parameter, name, wanted in node.edges():
             upstream = nodes[name]
             if upstream.kind is not NodeKind.INPUT and not fits(upstream.type, wanted):
                 place = where_is(node.origins[0]) if node.origins else node.name

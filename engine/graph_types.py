@@ -43,7 +43,7 @@ class HamiltonNode:
     tags: dict[str, Any]
     is_external_input: bool
     originating_functions: tuple[Callable[..., Any], ...] | None
-    documentation: str | None
+    documentation: str
     required_dependencies: set[str]
     optional_dependencies: set[str]
     optional_dependencies_default_values: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class HamiltonNode:
             tags=dict(node.tags),
             is_external_input=node.kind is NodeKind.INPUT,
             originating_functions=node.origins or None,
-            documentation=node.doc or None,
+            documentation=node.doc,
             required_dependencies=required,
             optional_dependencies=optional,
             optional_dependencies_default_values=_defaults(node) if optional else {},

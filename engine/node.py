@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from engine.bindings import Binding, Source, sources_of
+from engine.bindings import Binding, Group, Source, sources_of
 from engine.errors import AnnotationError
 
 if TYPE_CHECKING:
@@ -109,6 +109,19 @@ class Node:
             name=name, type=type_, function=None, kind=NodeKind.INPUT, optional=frozenset([name] if optional else [])
         )
 
+    def edges(self) -> Iterator[tuple[str, str, Any]]:
+        """Yield parameter, upstream name and wanted type of each edge."""
+        for parameter, binding in self.bindings.items():
+            wanted = self.parameter_types.get(parameter, Any)
+            if type(binding) is Source:
+                yield parameter, binding.name, wanted
+            elif isinstance(binding, Group):
+                # The elements of a group are checked against the container's element type.
+                element = (getattr(wanted, "__args__", None) or (Any,))[-1]
+                for item in binding.items:
+                    for name in sources_of(item):
+                        yield parameter, name, Any if isinstance(item, Group) else element
+
     # Apache Hamilton's names, for low-level hooks.
     def __call__(self, **arguments: Any) -> Any:
         """Call the node's function; an input has none."""
@@ -123,6 +136,11 @@ class Node:
     def documentation(self) -> str:
         """What the node means."""
         return self.doc
+
+    @property
+    def input_types(self) -> dict[str, Any]:
+        """The types wanted of the nodes it reads."""
+        return {name: type_ for _, name, type_ in self.edges()}
 
     @property
     def originating_functions(self) -> tuple[Callable[..., Any], ...] | None:

@@ -26,6 +26,7 @@ from engine.lifecycle.contracts import (
     LifecycleAdapter,
     OutputExecutionHook,
 )
+from engine.lifecycle.reading import called_by_nodes, values_read
 from engine.lifecycle.tasks import TaskExecutionHook, TaskGroupingHook, TaskReturnHook, TaskSubmissionHook
 from engine.node import NodeKind
 
@@ -172,11 +173,11 @@ class NodeExecutionHook(BasePreNodeExecute, BasePostNodeExecute):
         self.run_before_node_execution(
             node_name=node_.name,
             node_tags=dict(node_.tags),
-            node_kwargs=kwargs,
+            node_kwargs=values_read(node_, kwargs),
             node_return_type=node_.type,
             task_id=task_id,
             run_id=run_id,
-            node_input_types=dict(node_.parameter_types),
+            node_input_types=node_.input_types,
         )
 
     def post_node_execute(
@@ -194,7 +195,7 @@ class NodeExecutionHook(BasePreNodeExecute, BasePostNodeExecute):
         self.run_after_node_execution(
             node_name=node_.name,
             node_tags=dict(node_.tags),
-            node_kwargs=kwargs,
+            node_kwargs=values_read(node_, kwargs),
             node_return_type=node_.type,
             result=result,
             error=error,
@@ -216,7 +217,7 @@ class NodeExecutionHook(BasePreNodeExecute, BasePostNodeExecute):
         node_input_types: dict[str, Any],
         **future_kwargs: Any,
     ) -> None:
-        """Called with the values that fill the node's parameters, defaults left out; an exception stops the node."""
+        """Called with the values of the nodes that are read, defaults left out; an exception stops the node."""
 
     @abc.abstractmethod
     def run_after_node_execution(
@@ -251,8 +252,8 @@ class NodeExecutionMethod(BaseDoNodeExecute):
         return self.run_to_execute_node(
             node_name=node_.name,
             node_tags=dict(node_.tags),
-            node_callable=node_.function,  # type: ignore[arg-type]  # inputs, which have none, are not run
-            node_kwargs=kwargs,
+            node_callable=called_by_nodes(node_, kwargs),
+            node_kwargs=values_read(node_, kwargs),
             task_id=task_id,
             is_expand=is_parallelizable(node_.type),
             is_collect=any(map(is_collect, node_.parameter_types.values())),

@@ -62,8 +62,9 @@ class EngineMagics(Magics):
         if arguments.display is not None:
             self._draw(driver, _named(notebook, arguments.display) if arguments.display else {})
         if arguments.execute is not None:
-            given = {which: _named(notebook, getattr(arguments, which)) for which in ("inputs", "overrides")}
-            values = driver.raw_execute(_wanted(notebook, arguments.execute, driver), **given)
+            names = _wanted(notebook, arguments.execute, driver)
+            inputs, overrides = (_named(notebook, given) for given in (arguments.inputs, arguments.overrides))
+            values = driver.raw_execute(names, inputs=inputs, overrides=overrides)
             notebook |= values
             for value in values.values() if arguments.show_results else ():
                 display(value)

@@ -92,7 +92,7 @@ MODIFIERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "does": ("does(_answer)", _EVERY),
     "extract_columns": ('extract_columns("u", ("v", "The second."))', ("frame",)),
     "extract_fields": ('extract_fields({"u": int, "v": int})', ("fields",)),
-    "hamilton_exclude": ("hamilton_exclude()", _EVERY),
+    "hamilton_exclude": ("hamilton_exclude", _EVERY),
     "inject of a": ("inject(a=value(7))", _EVERY),
     "inject of b": ('inject(b=source("m"))', _EVERY),
     "inject of groups": ('inject(b=group(source("n"), value(5)))', ("grouped",)),

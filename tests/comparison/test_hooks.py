@@ -13,7 +13,8 @@ pytest.importorskip("hamilton", reason="apache-hamilton is not installed")
 
 ROOTS = ("hamilton", "engine")
 SOURCE = """
-from ROOT.function_modifiers import extract_fields, parameterize, source, tag, value
+from typing import Dict, List
+from ROOT.function_modifiers import *
 
 def start(number: int) -> int:
     return number + 1
@@ -30,6 +31,10 @@ def plus(start: int, step: int) -> int:
 def both(plus_one: int, plus_start: int) -> dict:
     return {"low": min(plus_one, plus_start), "high": max(plus_one, plus_start)}
 
+@inject(parts=group(source("low"), source("plus_one"), value(3)), named=group(start=source("start")))
+def gathered(high: int, parts: List[int], named: Dict[str, int]) -> int:
+    return high + sum(parts) + named["start"]
+
 def broken(start: int) -> int:
     raise RuntimeError("boom")
 """
@@ -38,7 +43,7 @@ def broken(start: int) -> int:
 def hooks(root: str, calls: list[Any]) -> Any:
     """Make a hook under a root that notes every call without what differs by nature."""
     lifecycle = importlib.import_module(f"{root}.lifecycle")
-    without = {"graph", "run_id", "node_tags", "node_kwargs", "node_input_types"}
+    without = {"graph", "run_id", "node_tags"}
 
     def note(name: str) -> Any:
         def method(_: Any, **facts: Any) -> None:
@@ -81,6 +86,7 @@ def told(root: str, wanted: list[str], **call: Any) -> list[Any]:
     [
         (["end"], {"inputs": {"number": 1}}),
         (["high"], {"inputs": {"number": 1}}),
+        (["gathered"], {"inputs": {"number": 1}}),
         (["end"], {"inputs": {}, "overrides": {"start": 5}}),
         (["broken"], {"inputs": {"number": 1}}),
         (["end"], {"inputs": {"number": 1, "factor": 2}}),

@@ -11,6 +11,7 @@ from engine.ad_hoc_utils import create_temporary_module
 from engine.base import DictResult, PandasDataFrameResult
 from engine.driver import Builder, Driver
 from engine.errors import ConfigurationError, InputError, ValidationError
+from engine.function_modifiers import group, inject, source, value
 from engine.io.materialization import to
 from engine.lifecycle import base
 
@@ -437,3 +438,31 @@ def test_what_is_not_overridden_is_not_called() -> None:
     adapters = base.LifecycleAdapterSet(Silent())
     assert adapters.of("run_before_output") == ()
     assert len(adapters.of("run_after_output")) == 1
+
+
+class Changing(lifecycle.NodeExecutionMethod):
+    """Changes what nodes read, and notes the names."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, list[str]] = {}
+
+    def run_to_execute_node(
+        self, *, node_name: str, node_callable: Any, node_kwargs: dict[str, Any], **facts: Any
+    ) -> Any:
+        """Run the node with ten times what it reads."""
+        del facts
+        self.read[node_name] = list(node_kwargs)
+        return node_callable(**{name: 10 * value for name, value in node_kwargs.items()})
+
+
+def test_hooks_are_told_of_nodes_not_of_parameters() -> None:
+    """Whatever fills a parameter, a hook sees the values of the nodes behind it by their names, and may change them."""
+
+    @inject(parts=group(source("first"), value(1)), named=group(x=source("number")), other=source("first"))
+    def joined(parts: list[int], named: dict[str, int], other: int, fixed: int = 5) -> list[Any]:
+        return [parts, named, other, fixed]
+
+    method = Changing()
+    driver = Builder().with_modules(create_temporary_module(first, joined)).with_adapters(method).build()
+    assert driver.execute(["joined"], inputs={"number": 1}) == {"joined": [[110, 1], {"x": 10}, 110, 5]}
+    assert method.read == {"first": ["number"], "joined": ["first", "number"]}
