@@ -387,7 +387,9 @@ class Driver(Inspection):
                 hint="give the driver a metadata store: Builder().with_metadata()",
             )
         self._session.tracks_sources = store is not None
-        cones = Cones(graph, request.inputs, request.overrides, Fingerprinter(m.__name__ for m in self.graph_modules))
+        runs_nodes = next(iter(self.hooks.of_async("do_node_execute")), self.hooks.method("do_node_execute"))
+        fingerprinter = Fingerprinter(m.__name__ for m in self.graph_modules)
+        cones = Cones(graph, request.inputs, request.overrides, fingerprinter, runs_nodes)
         planner = Planner(graph, cones, self._session, prepared.outputs, brings_upstream=request.brings_upstream)
         records: dict[str, OutputRecord] = {}
         if store is not None:

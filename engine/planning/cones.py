@@ -73,6 +73,7 @@ class Cones:
         inputs: What the caller gives for external inputs; the configuration's values stand behind them.
         overrides: What the caller gives for nodes.
         fingerprinter: Gives code versions.
+        runs_nodes: The adapter's method that runs every node in the engine's stead, if there is one.
     """
 
     def __init__(
@@ -81,12 +82,14 @@ class Cones:
         inputs: Mapping[str, Any],
         overrides: Mapping[str, Any],
         fingerprinter: Fingerprinter,
+        runs_nodes: Callable[..., Any] | None = None,
     ) -> None:
         self.graph = graph
         self.inputs = {**graph.config, **inputs}
         self._given = inputs
         self.overrides = overrides
         self._fingerprinter = fingerprinter
+        self._runs_nodes = runs_nodes
         self._code: dict[str, CodeVersion | None] = {}
         self._cones: dict[str, Cone] = {}
         self._hashes: dict[tuple[str, int], str | None] = {}
@@ -190,7 +193,7 @@ class Cones:
         cone = self.cone(output)
         unknowable: list[str] = []
         sections: dict[str, dict[str, str]] = {
-            "nodes": {n: self._signature(n, output, unknowable) for n in cone.nodes},
+            "nodes": {n: self._signature(n, output, unknowable) for n in cone.nodes} | self._adapter(unknowable),
             "units": self._units(cone.nodes),
             "config": self._values(cone, unknowable, given=False),
             "inputs": self._values(cone, unknowable, given=True),
@@ -236,6 +239,19 @@ class Cones:
         }
         return fold(name, code.version if code else "", bindings)
 
+    @functools.cached_property
+    def _adapters_code(self) -> CodeVersion | None:
+        return None if self._runs_nodes is None else self._fingerprinter.code_version(self._runs_nodes)
+
+    def _adapter(self, unknowable: list[str]) -> dict[str, str]:
+        """Return the adapter that runs the nodes as one more node, under a name that no node can have."""
+        code = self._adapters_code
+        if code is None:
+            return {}
+        if code.completeness in _NOT_AIRTIGHT:
+            unknowable.extend(code.warnings)
+        return {f"adapter {type(getattr(self._runs_nodes, '__self__', None)).__qualname__}": code.version}
+
     def _encoded(self, binding: Binding, subject: str, unknowable: list[str]) -> Any:
         if isinstance(binding, Source):
             return ("source", binding.name)
@@ -248,8 +264,7 @@ class Cones:
 
     def _units(self, nodes: tuple[str, ...]) -> dict[str, str]:
         units = {}
-        for name in nodes:
-            code = self.code(name)
+        for code in (*(self.code(name) for name in nodes), self._adapters_code):
             for unit in code.units if code else ():
                 if unit.kind != "external":
                     units[_shown(unit)] = unit.unit_hash

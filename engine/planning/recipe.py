@@ -4,7 +4,8 @@ Theory of operation. The *boundary* of an output is what outlives a run: other o
 configuration. Its *cone* is the in-memory nodes between it and its boundary. The manifest lists both, section by
 section:
 
-* ``nodes``: per node of the cone, the fold of its code version and of its bindings;
+* ``nodes``: per node of the cone, the fold of its code version and of its bindings; the adapter that runs every node,
+  where there is one, is one of them;
 * ``units``: per function, class and constant that those nodes reach, its hash (to name what changed; not hashed again);
 * ``config``, ``inputs``, ``overrides``: per name, the canonical hash of the value;
 * ``sql``: per query loader, the hash of its normalised text;
@@ -111,11 +112,15 @@ def _code_differences(recipe: Recipe, manifest: Mapping[str, Any]) -> Iterator[R
             yield Reason(code="code", subject=subject)
     elif moved:
         for name in moved:
-            yield Reason(code="code", subject=f"node {name}")
+            yield Reason(code="code", subject=_called(name))
     for name in sorted(new.keys() - old.keys()):
-        yield Reason(code="graph", subject=f"node {name} is new in what it is made from")
+        yield Reason(code="graph", subject=f"{_called(name)} is new in what it is made from")
     for name in sorted(old.keys() - new.keys()):
-        yield Reason(code="graph", subject=f"node {name} is no longer part of what it is made from")
+        yield Reason(code="graph", subject=f"{_called(name)} is no longer part of what it is made from")
+
+
+def _called(name: str) -> str:
+    return name if " " in name else f"node {name}"
 
 
 def _file_code(code: str, token: str | None) -> str:

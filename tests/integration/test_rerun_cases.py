@@ -454,3 +454,37 @@ def test_plan_and_run_call_a_table_upstream_by_one_name(with_source: Project) ->
     assert planned.state == "maybe"
     assert [str(reason) for reason in planned.reasons] == ["upstream: summed"]
     assert reasons(driver().refresh())["more_table"][0].startswith("upstream: summed")
+
+
+ADAPTERS = """
+from engine.lifecycle import NodeExecutionMethod
+
+
+class Doubles(NodeExecutionMethod):
+    def __init__(self, by):
+        self.by = by
+
+    def run_to_execute_node(self, *, node_callable, node_kwargs, node_name, **_):
+        value = node_callable(**node_kwargs)
+        return value * self.by if node_name == "n1" else value
+"""
+
+
+def test_an_adapter_that_runs_the_nodes_counts(project: Project) -> None:
+    """Where an adapter runs every node, its code and what it was given are part of what outputs are made from."""
+    project.write("flow", CHAIN)
+    project.write("adapters", ADAPTERS)
+    request = to.table(id="t1", dependencies=["n1"], table="n1")
+
+    def refresh(by: int) -> Any:
+        (module,) = project.load("adapters")
+        project.hooks = [module.Doubles(by)]
+        return project.driver(request).refresh()
+
+    assert states(refresh(1)) == {"t1": "built"}
+    assert states(refresh(1)) == {"t1": "fresh"}
+    assert states(refresh(2)) == {"t1": "built"}
+    project.edit("adapters", "* self.by", "* -self.by")
+    result = refresh(2)
+    assert states(result) == {"t1": "built"}
+    assert reasons(result)["t1"] == ["code: Doubles.run_to_execute_node() in adapters.py"]
