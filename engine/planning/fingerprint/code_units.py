@@ -15,7 +15,7 @@ from engine.planning.fingerprint.compiled import (
     computed_defaults,
     uses_in_code,
 )
-from engine.planning.fingerprint.determinism import dynamics, nondeterminism, reading_methods
+from engine.planning.fingerprint.determinism import doubtful_methods, dynamics, nondeterminism
 from engine.planning.fingerprint.effects import Imports, effects_of
 from engine.planning.fingerprint.expressions import is_expression, said_by
 from engine.planning.fingerprint.objects import assigned_in, attributes_of, held_by_class, is_shown
@@ -137,7 +137,7 @@ class CodeUnits:
         def look(unit: Unit) -> None:
             self._refer(unit, uses_of(node, decorators), namespace)
             self._refer_effects(unit, function.__globals__)
-            for name, why in reading_methods(node):
+            for name, why in doubtful_methods(node):
                 unit.warnings.append(f"{_where(unit)} uses .{name}(), whose result {why}")
             for name, value in computed_defaults(function, node.args):
                 unit.refer(f"{name}=", self._held(unit, "default", name, value))

@@ -18,15 +18,19 @@ _CALLS: dict[str, str] = {
     "datetime.datetime.today": _DIFFERS,
     "datetime.datetime.utcnow": _DIFFERS,
     "os.environ": _OUTSIDE,
+    "os.getcwd": _OUTSIDE,
     "os.getenv": _OUTSIDE,
     "os.getpid": _DIFFERS,
     "os.urandom": _DIFFERS,
     "pandas.Timestamp.now": _DIFFERS,
     "pandas.Timestamp.today": _DIFFERS,
     "pandas.Timestamp.utcnow": _DIFFERS,
+    "time.ctime": _DIFFERS,
+    "time.gmtime": _DIFFERS,
     "time.localtime": _DIFFERS,
     "time.monotonic": _DIFFERS,
     "time.perf_counter": _DIFFERS,
+    "time.strftime": _DIFFERS,
     "time.time": _DIFFERS,
     "time.time_ns": _DIFFERS,
     "urllib.request.urlopen": _OUTSIDE,
@@ -39,7 +43,9 @@ _READERS = (
     "builtins.open",
     "duckdb.connect",
     "duckdb.read_*",
+    "fsspec.*",
     "glob.*glob",
+    "importlib.resources.*",
     "io.open",
     "joblib.load",
     "numpy.fromfile",
@@ -52,6 +58,8 @@ _READERS = (
     "os.walk",
     "pandas.read_*",
     "pickle.load",
+    "pkgutil.get_data",
+    "platform.*",
     "polars.read_*",
     "polars.scan_*",
     "psycopg.connect",
@@ -60,14 +68,19 @@ _READERS = (
     "sqlalchemy.create_engine",
     "sqlite3.connect",
     "subprocess.*",
+    "sys.argv",
 )
 """Third parties' functions that read files, folders and databases, as patterns of their names."""
 
-_METHODS = frozenset({"read_text", "read_bytes", "iterdir", "rglob"})
-"""Methods of paths that read files and folders."""
+_METHODS = frozenset({"glob", "iterdir", "open", "read_bytes", "read_text", "rglob"})
+"""Methods of paths, archives and the like that read files and folders."""
+
+_SEEDS = frozenset({"counts", "k", "random_state", "seed"})
+"""Options by which the sample of a frame is decided, or which are those of another kind of sample."""
 
 _MODULES: dict[str, str] = {
     "aiohttp": _OUTSIDE,
+    "boto3": _OUTSIDE,
     "http.client": _OUTSIDE,
     "httpx": _OUTSIDE,
     "numpy.random": _DIFFERS,
@@ -147,14 +160,18 @@ def nondeterminism(path: str, arguments: int | None) -> str | None:
     return None
 
 
-def reading_methods(definition: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the methods a definition calls that read files or folders, each once, and how that undecides its result."""
-    called = {node.func.attr for node in ast.walk(definition) if _is_method_call(node)}  # type: ignore[attr-defined] # as just checked
-    yield from ((name, _OUTSIDE) for name in sorted(called & _METHODS))
+def doubtful_methods(definition: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the methods a definition calls that read files or draw rows, and what that makes of its result."""
+    called = [node for node in ast.walk(definition) if isinstance(node, ast.Call)]
+    names = {call.func.attr for call in called if isinstance(call.func, ast.Attribute)}
+    yield from ((name, _OUTSIDE) for name in sorted(names & _METHODS))
+    if any(_is_unseeded_sample(call) for call in called):
+        yield "sample", _DIFFERS
 
 
-def _is_method_call(node: ast.AST) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+def _is_unseeded_sample(call: ast.Call) -> bool:
+    is_sample = isinstance(call.func, ast.Attribute) and call.func.attr == "sample" and len(call.args) <= 1
+    return is_sample and _SEEDS.isdisjoint(keyword.arg for keyword in call.keywords)
 
 
 def dynamics(path: str, names: tuple[str, ...]) -> str | None:

@@ -182,6 +182,10 @@ class Resolver:
         if self.is_external(target) and not _wraps_project(target):
             return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
         if is_builtin(target):
+            if (home := sys.modules.get(str(getattr(target, "__module__", None)))) and self._project.owns(
+                home.__name__
+            ):
+                return Reference(name, "", home, home.__name__, tuple(rest))  # compiled by the project: no text to read
             return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
         return Reference(name, "", target, module, tuple(rest))
 

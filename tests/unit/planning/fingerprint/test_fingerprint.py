@@ -219,6 +219,7 @@ WARNED: dict[str, tuple[str, str, str]] = {
     "a file": ("def node(path):\n    with open(path) as file:\n        return file.read()\n", "open", "complete"),
     "a file of frames": ("import pandas as pd\ndef node(p):\n    return pd.read_csv(p)\n", "pd.read_csv", "complete"),
     "a path": ("def node(path):\n    return path.read_text()\n", ".read_text()", "complete"),
+    "a sample": ("def node(a):\n    return a.sample(frac=0.1)\n", ".sample()", "complete"),
     "a program": ("import subprocess\ndef node():\n    return subprocess.run(['a'])\n", "subprocess.run", "complete"),
     "a helper's environment": (
         "import os\ndef _home():\n    return os.getenv('A')\ndef node():\n    return _home()\n",
@@ -256,6 +257,7 @@ def test_doubts_are_told(workspace: Workspace, text: str, word: str, completenes
         "import operator\nG = operator.itemgetter('a')\ndef node(a):\n    return G(a)\n",
         "import polars as pl\nE = pl.col('a') * 2\ndef node(a):\n    return a.select(E, pl.col.b)\n",
         "import sqlalchemy as sa\nM = sa.MetaData()\nT = sa.Table('t', M)\ndef node():\n    return sa.select(T)\n",
+        "def node(a):\n    return a.sample(n=2, random_state=1), a.sample(3, seed=4)\n",
         "MISSING = object()\ndef node(a=MISSING):\n    return a is MISSING\n",
     ],
 )
