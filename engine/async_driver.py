@@ -123,10 +123,14 @@ class AsyncDriver(Inspection):
         inputs: Mapping[str, Any] | None = None,
         overrides: Mapping[str, Any] | None = None,
         rerun: str = "stale",
+        *,
+        adopt: bool = False,
     ) -> RunResult:
         """Bring outputs up to date; see `engine.driver.Driver.refresh`."""
         async with self._turn:
-            result: RunResult = await self._call(self.driver.refresh, outputs, inputs, overrides, rerun)
+            result: RunResult = await self._call(
+                functools.partial(self.driver.refresh, adopt=adopt), outputs, inputs, overrides, rerun
+            )
         return result
 
     async def plan(

@@ -184,6 +184,8 @@ class Driver(Inspection):
         inputs: Mapping[str, Any] | None = None,
         overrides: Mapping[str, Any] | None = None,
         rerun: str = "stale",
+        *,
+        adopt: bool = False,
     ) -> RunResult:
         """Bring outputs, and the outputs they read, up to date.
 
@@ -192,11 +194,12 @@ class Driver(Inspection):
             inputs: Values for external inputs.
             overrides: Values for nodes, which then do not run.
             rerun: ``stale`` builds what is not fresh; ``all`` builds everything.
+            adopt: Let these outputs write over tables that the engine did not write.
 
         Returns:
             What became of each output; a failure in one does not stop the others.
         """
-        return self._run(self.graph, self._refresh_request(outputs, inputs, overrides, rerun))
+        return self._run(self.graph, self._refresh_request(outputs, inputs, overrides, rerun, adopt=adopt))
 
     def plan(
         self,
@@ -330,6 +333,8 @@ class Driver(Inspection):
         inputs: Mapping[str, Any] | None,
         overrides: Mapping[str, Any] | None,
         rerun: str,
+        *,
+        adopt: bool = False,
     ) -> Request:
         names = self.graph.savers() if outputs is None else names_of(outputs)
         if not names:
@@ -344,6 +349,7 @@ class Driver(Inspection):
             rerun=rerun,
             brings_upstream=True,
             stops_at_failure=False,
+            adopts=adopt,
             mode="materialize",
             accepts=self.hooks.fits_value,
             runs_blocks=self._settings.dynamic.is_enabled,
@@ -390,7 +396,14 @@ class Driver(Inspection):
         runs_nodes = next(iter(self.hooks.of_async("do_node_execute")), self.hooks.method("do_node_execute"))
         fingerprinter = Fingerprinter(m.__name__ for m in self.graph_modules)
         cones = Cones(graph, request.inputs, request.overrides, fingerprinter, runs_nodes)
-        planner = Planner(graph, cones, self._session, prepared.outputs, brings_upstream=request.brings_upstream)
+        planner = Planner(
+            graph,
+            cones,
+            self._session,
+            prepared.outputs,
+            brings_upstream=request.brings_upstream,
+            adopted=request.outputs if request.adopts else (),
+        )
         records: dict[str, OutputRecord] = {}
         if store is not None:
             settle_dead_runs(store, self._session, self._settings.project)
@@ -400,6 +413,10 @@ class Driver(Inspection):
             if replay_heads(store, self._session, planner, records):
                 records = store.latest(self._settings.project, planner.outputs)
                 planner.gather(records)
+        elif planner.outputs:
+            planner.gather({})
+        if request.stops_at_failure:
+            planner.check_targets(planner.outputs)
         planner.check_sources(prepared.loaders)
         if request.rerun == "stale":
             planner.plan()

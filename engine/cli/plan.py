@@ -23,7 +23,8 @@ _STATE_WIDTH = 9
 def plan(outputs: tuple[str, ...], directory: str, as_json: bool) -> None:
     """Say what `engine run` would rebuild, and why.
 
-    Nothing is run or written. `maybe`: only if what it reads comes out different.
+    Nothing is run or written. `maybe`: only if what it reads comes out different. `blocked`: cannot be built as
+    things stand.
     """
     settings = enter_project(directory)
     with build_driver(settings) as driver:
@@ -41,8 +42,8 @@ def _print(decision: Decision) -> None:
     name = click.style(decision.output, bold=decision.state != "fresh")
     echo(styled(f"{decision.state:{_STATE_WIDTH}}", decision.state) + name + place)
     if decision.state != "fresh":
-        for reason in decision.reasons:
-            echo(f"{'':{_STATE_WIDTH}}  {reason}")
+        for line in decision.lines():
+            echo(f"{'':{_STATE_WIDTH}}  {line}")
 
 
 def _summary(made: Plan) -> str:
@@ -51,7 +52,7 @@ def _summary(made: Plan) -> str:
         return "nothing to do: the project has no outputs"
     if set(states) == {"fresh"}:
         return f"nothing to do: {counted(states['fresh'], 'output')}, all fresh"
-    order = ("missing", "stale", "maybe", "fresh")
+    order = ("blocked", "missing", "stale", "maybe", "fresh")
     known = sorted(states, key=lambda state: order.index(state) if state in order else len(order))
     return ", ".join(f"{states[state]} {state}" for state in known)
 
@@ -62,4 +63,5 @@ def _row(decision: Decision) -> dict[str, object]:
         "state": decision.state,
         "location": decision.location,
         "reasons": [reason_row(reason) for reason in decision.reasons],
+        "hint": decision.hint or None,
     }

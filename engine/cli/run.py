@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 @click.command()
 @outputs_argument
 @click.option("--full-refresh", is_flag=True, help="Rebuild, whether or not anything changed.")
+@click.option("--adopt", is_flag=True, help="Write over tables that the engine did not write.")
 @common_options
-def run(outputs: tuple[str, ...], full_refresh: bool, directory: str, as_json: bool) -> None:
+def run(outputs: tuple[str, ...], full_refresh: bool, adopt: bool, directory: str, as_json: bool) -> None:
     """Bring outputs up to date: those named, or all.
 
     Only what is stale is rebuilt; `engine plan` says beforehand what that is.
@@ -39,7 +40,8 @@ def run(outputs: tuple[str, ...], full_refresh: bool, directory: str, as_json: b
         driver = stack.enter_context(build_driver(settings, *([progress] if progress else [])))
         chosen = chosen_outputs(driver, outputs)
         stack.enter_context(progress.shown(chosen) if progress else contextlib.nullcontext())
-        result = driver.refresh(chosen, inputs=dict(settings.inputs), rerun="all" if full_refresh else "stale")
+        rerun = "all" if full_refresh else "stale"
+        result = driver.refresh(chosen, inputs=dict(settings.inputs), rerun=rerun, adopt=adopt)
     if progress:
         _print(result)
     else:

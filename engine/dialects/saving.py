@@ -17,6 +17,7 @@ from engine.dialects import sql
 from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
 from engine.dialects.declared import converted
 from engine.dialects.ledger import Ledger
+from engine.dialects.ownership import refusal
 from engine.dialects.types import arrow_type, assignable, schema_text, sql_type
 from engine.errors import OptionError, SaveError, SchemaMismatchError
 
@@ -127,21 +128,9 @@ class _Save:
 
     def _guard(self, head: LedgerRow | None, before: PhysicalTable | None) -> None:
         """Refuse to write over what is not ours."""
-        table = self.write.table
-        if before is None or self.intent.adopt or (head is not None and before.identity == head.physical_name):
-            return
-        if head is None:
-            raise SaveError(
-                f"{table} exists and was not written by the engine",
-                location=str(table),
-                hint="choose another name, drop it, or let this output adopt it (adopt=True)",
-            )
-        if self.write.mode not in (WriteMode.REPLACE, WriteMode.VIEW):
-            raise SaveError(
-                f"{table} was recreated outside the engine since its last save; {self.write.mode} would mix its rows",
-                location=str(table),
-                hint="rebuild it with mode replace, or let this output adopt it (adopt=True)",
-            )
+        fault = None if self.intent.adopt else refusal(self.write, head, before)
+        if fault is not None:
+            raise fault
 
     def _append_once(self, head: LedgerRow | None) -> None:
         """Leave, when another run has appended this recipe's rows since this one was planned."""

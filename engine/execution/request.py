@@ -63,6 +63,7 @@ class Request:
         overrides: Values for nodes, which then do not run.
         rerun: ``all`` runs what is asked for, ``stale`` only what is not fresh.
         brings_upstream: Outputs that the asked-for ones read are brought up to date first.
+        adopts: Outputs asked for may write over tables that the engine did not write.
         stops_at_failure: The first failure ends the run and is raised; else independent outputs go on.
         mode: What the record calls it: execute or materialize.
         accepts: Says whether a value may be given for an input of a type.
@@ -75,6 +76,7 @@ class Request:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     rerun: str = "all"
     brings_upstream: bool = False
+    adopts: bool = False
     stops_at_failure: bool = True
     mode: str = "execute"
     accepts: Callable[[Any, Any], bool] = fits_value

@@ -43,7 +43,7 @@ STAGES_AHEAD = 4
 """Among the loads of how many outputs one may begin before its turn."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Future
 
     from engine.execution.recorder import Recorder
@@ -201,7 +201,7 @@ class Runner:
         if output in self.results:
             return
         self._settle_saves_before(output)
-        blockers = [u for u in self._upstream_outputs(output) if self._has_failed(u)]
+        blockers = [u for u in self.planner.upstream_of(output) if self._has_failed(u)]
         if blockers:
             reason = Reason(code="upstream", subject=f"{blockers[0]} failed")
             self._finish(output, OutputResult(name=output, state="blocked", reasons=(reason,)))
@@ -221,6 +221,7 @@ class Runner:
             hook(output=output, location=location, reasons=reasons, run_id=self.recorder.run_id)
         started = datetime.now(tz=UTC)
         try:
+            self.planner.check_targets([output])
             self._provide_boundaries(stage, output)
             save = self._run_and_begin_save(stage, output, started)
         except Exception as error:
@@ -258,12 +259,6 @@ class Runner:
             )
         for hook in self.hooks.of("run_after_output"):
             hook(result=result, run_id=self.recorder.run_id)
-
-    def _upstream_outputs(self, output: str) -> Iterable[str]:
-        cone = self.planner.cones.cone(output)
-        yield from cone.boundaries.values()
-        for loader in cone.loaders:
-            yield from self.graph.nodes[loader].after
 
     def _has_failed(self, output: str) -> bool:
         return output in self.results and self.results[output].state in {"failed", "blocked"}
@@ -303,7 +298,7 @@ class Runner:
     def _upcoming_loads(self, stage: int) -> Iterator[Node]:
         """Give the loaders that this stage and the next ones need and that wait for no save of this run."""
         for output in self.outputs[stage : stage + STAGES_AHEAD]:
-            if output in self.results or self._state(output) in {State.FRESH, State.MAYBE}:
+            if output in self.results or self._state(output) in {State.FRESH, State.MAYBE, State.BLOCKED}:
                 continue
             for name in self.planner.cones.cone(output).loaders:
                 loader = self.graph.nodes[name]
@@ -376,8 +371,9 @@ class Runner:
             self._surprises[output] = Reason(code="nondeterministic", subject=said, old=old[-10:], new=new[-10:])
 
     def _intent(self, output: str) -> Intent:
+        adopts = output in self.planner.adopted
         if not self.recorder.is_recording:
-            return Intent(commit_id=self._commit_ids[output], run_id=self.recorder.run_id)
+            return Intent(commit_id=self._commit_ids[output], run_id=self.recorder.run_id, adopt=adopts)
         recipe = self.planner.recipe(output)
         return Intent(
             commit_id=self._commit_ids[output],
@@ -386,6 +382,7 @@ class Runner:
             recipe_version=recipe.version,
             epoch=self.recorder.epoch,
             once=self.request.rerun == "stale",
+            adopt=adopts,
             record={
                 "node": output,
                 "project": self.recorder.project,

@@ -26,10 +26,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TableTarget:
-    """A saver writes this table; ``warehouse`` is a URL, or None for the driver's own."""
+    """A saver writes this table.
+
+    Attributes:
+        warehouse: A URL, or None for the driver's own.
+        write: Where in it, and how.
+        adopts: It may write over a table that the engine did not write.
+    """
 
     warehouse: str | None = field(repr=False)
     write: Write
+    adopts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,7 +218,8 @@ class DatabaseSaver(_DatabaseAdapter, DataSaver):
             return None
         known = {"schema", "chunksize"} | _options_of_rows(self.library, loads=False) | _OF_SPEED
         self._check(rest, known, loads=False)
-        return TableTarget(self.url, Write(TableName.parse(self._table), _MODES[self._if_exists]))
+        write = Write(TableName.parse(self._table), _MODES[self._if_exists])
+        return TableTarget(self.url, write, adopts=True)  # if_exists says what is to become of a table that is there
 
     def save_data(self, data: Any) -> dict[str, Any]:
         """Write the table.

@@ -207,9 +207,8 @@ class TableSaver(_FrameAdapter, DataSaver):
             not_null=self.not_null,
             comment=self.comment,
         )
-        return TableTarget(
-            self.warehouse, Write(TableName.parse(self.table), mode, keys, definition, self.order_matters)
-        )
+        write = Write(TableName.parse(self.table), mode, keys, definition, self.order_matters)
+        return TableTarget(self.warehouse, write, self.adopt)
 
     def save_data(self, data: Any) -> dict[str, Any]:
         """Write the table in one transaction with its ledger row; see `engine.dialects.warehouse.Warehouse.save`."""
@@ -221,7 +220,7 @@ class TableSaver(_FrameAdapter, DataSaver):
             data, given = library.with_index(data, keep=self.index), data
             frame_types = frame_types if data is given else None  # the table does not give the index back as one
         record = {**current.intent.record, "frame_types": frame_types}
-        intent = dataclasses.replace(current.intent, record=record, adopt=self.adopt)
+        intent = dataclasses.replace(current.intent, record=record, adopt=self.adopt or current.intent.adopt)
         with _about(self.table), current_session() as session:
             warehouse = current.warehouse = session.warehouse(self.warehouse)
             write = dataclasses.replace(spec, table=warehouse.name(self.table))

@@ -15,15 +15,21 @@ class Decision:
 
     Attributes:
         output: The saver's name.
-        state: ``fresh``, ``stale``, ``maybe`` (only if an upstream output changes) or ``missing``.
+        state: ``fresh``, ``stale``, ``maybe`` (only if an upstream output changes), ``missing`` or ``blocked``.
         reasons: The first is what decided; empty for fresh.
         location: The table or file.
+        hint: What to do about a blocked one.
     """
 
     output: str
     state: str
     reasons: tuple[Reason, ...] = ()
     location: str = ""
+    hint: str = ""
+
+    def lines(self) -> list[str]:
+        """Return the reasons, and what to do, a line each; none for a fresh one."""
+        return [*map(str, self.reasons), *([f"hint: {self.hint}"] if self.hint else [])]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +46,7 @@ class Plan:
     def explain(self) -> str:
         """Say in plain lines what will be rebuilt, and why."""
         return "\n".join(
-            f"{decision.state:8} {decision.output}" + "".join(f"\n         {reason}" for reason in decision.reasons)
+            f"{decision.state:8} {decision.output}" + "".join(f"\n         {line}" for line in decision.lines())
             for decision in self.decisions
         )
 

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.dialects.base import WriteMode
+from engine.dialects.ownership import refusal
 from engine.errors import EngineError, LoadError
 from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
 from engine.io.files import file_token
 from engine.io.tables import is_whole_table, ledger_token, query_of
+from engine.metadata.records import Reason
 from engine.planning.fingerprint import value_hash
 from engine.planning.plan import Decision, Plan
 from engine.planning.recipe import PENDING, UNKNOWN, Recipe
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from engine.dialects.base import LedgerRow, PhysicalTable, TableName
     from engine.dialects.warehouse import Warehouse
+    from engine.errors import SaveError
     from engine.graph import FunctionGraph
     from engine.io.places import Place, Places
     from engine.io.session import Session
@@ -54,6 +57,7 @@ class Planner:
         session: The open warehouses.
         selection: The outputs that were asked for.
         brings_upstream: Outputs that the selection reads are brought up to date as well.
+        adopted: Outputs that may write over tables which the engine did not write.
     """
 
     def __init__(
@@ -64,10 +68,12 @@ class Planner:
         selection: Iterable[str],
         *,
         brings_upstream: bool,
+        adopted: Iterable[str] = (),
     ) -> None:
         self.graph = graph
         self.cones = cones
         self.session = session
+        self.adopted = frozenset(adopted)
         self.outputs = self._ordered(selection, brings_upstream=brings_upstream)
         self._known = _Known()
         self._source_tokens: dict[str, dict[str, str]] = {}
@@ -99,32 +105,49 @@ class Planner:
 
     # --- evidence -----------------------------------------------------------------------------------------------------
     def gather(self, records: Mapping[str, OutputRecord]) -> None:
-        """Ask every warehouse what it knows of the outputs and sources of this plan: a few questions each.
+        """Ask every warehouse what it knows of the outputs of this plan: two questions each.
 
         Args:
             records: What the metadata knows of the outputs.
         """
         self._known.records = records
         targets = [t for o in self.outputs if isinstance(t := self.cones.targets[o], TableTarget)]
-        loaders = list(dict.fromkeys(loader for output in self.outputs for loader in self.cones.cone(output).loaders))
-        sources = {loader: self.cones.source(loader) for loader in loaders}
-        read = [s for s in sources.values() if isinstance(s, TableSource) and is_whole_table(s)]
-        written = set(map(self.session.places.of, targets))
         asked: dict[Warehouse, dict[TableName, Place | None]] = {}
-        things: tuple[TableTarget | TableSource, ...] = (*targets, *read)
-        for thing in things:
-            warehouse = self.session.warehouse(thing.warehouse)
-            text = str(thing.write.table) if isinstance(thing, TableTarget) else thing.table or ""
-            asked.setdefault(warehouse, {})[warehouse.name(text)] = self.session.places.of(thing)
+        for target in targets:
+            warehouse = self.session.warehouse(target.warehouse)
+            asked.setdefault(warehouse, {})[warehouse.name(str(target.write.table))] = self.session.places.of(target)
         for warehouse, places in asked.items():
             self._known.heads |= {places[n]: row for n, row in warehouse.heads(places).items()}
-            tables = warehouse.tables([name for name, place in places.items() if place in written])
-            self._known.tables |= {places[name]: table for name, table in tables.items()}
+            self._known.tables |= {places[n]: table for n, table in warehouse.tables(places).items()}
 
     def head(self, output: str) -> LedgerRow | None:
         """Return the ledger's head of a table output, as far as it was gathered."""
         target = self.cones.targets[output]
         return self._known.heads.get(self.session.places.of(target)) if isinstance(target, TableTarget) else None
+
+    def refusal(self, output: str) -> SaveError | None:
+        """Return why an output may not be written where it is to be, as far as that was gathered."""
+        target = self.cones.targets[output]
+        if not isinstance(target, TableTarget) or target.adopts or output in self.adopted:
+            return None
+        place = self.session.places.of(target)
+        return refusal(target.write, self._known.heads.get(place), self._known.tables.get(place))
+
+    def check_targets(self, outputs: Iterable[str]) -> None:
+        """Refuse outputs that are to be written over what the engine did not write, before a node of theirs runs.
+
+        Raises:
+            SaveError: There is one.
+        """
+        for fault in filter(None, map(self.refusal, outputs)):
+            raise fault
+
+    def upstream_of(self, output: str) -> Iterator[str]:
+        """Give the outputs that an output reads, from memory or from where they are written."""
+        cone = self.cones.cone(output)
+        yield from cone.boundaries.values()
+        for loader in cone.loaders:
+            yield from self.graph.nodes[loader].after
 
     def check_sources(self, loaders: Iterable[str]) -> None:
         """Check that tables and files which no output of this plan writes are there, before anything runs.
@@ -210,7 +233,7 @@ class Planner:
         recipe = self.recipe(output)
         record = self._known.records.get(output)
         presence, detail = self._presence(output, record)
-        self.verdicts[output] = decide(
+        verdict = decide(
             Evidence(
                 recipe=recipe,
                 traces=self._traces(output, record, recipe),
@@ -219,24 +242,33 @@ class Planner:
                 detail=detail,
                 invalidations=record.invalidations if record else (),
                 failed=record.error_message if record and record.state == "failed" else None,
+                is_refused=self.refusal(output) is not None,
             )
         )
-        return self.verdicts[output]
+        blocked = [
+            o for o in self.upstream_of(output) if o in self.verdicts and self.verdicts[o].state is State.BLOCKED
+        ]
+        if blocked and verdict.state is not State.FRESH:
+            verdict = Verdict(
+                state=State.BLOCKED, reasons=(Reason(code="upstream", subject=f"{blocked[0]} is blocked"),)
+            )
+        self.verdicts[output] = verdict
+        return verdict
 
     def plan(self) -> Plan:
         """Decide about every output, in order."""
         for output in self.outputs:
             self.decide(output)
-        return Plan(
-            decisions=tuple(
-                Decision(
-                    output=output,
-                    state=self.verdicts[output].state.value,
-                    reasons=self.verdicts[output].reasons,
-                    location=self.location(output),
-                )
-                for output in self.outputs
-            )
+        return Plan(decisions=tuple(map(self._decision, self.outputs)))
+
+    def _decision(self, output: str) -> Decision:
+        verdict, refusal = self.verdicts[output], self.refusal(output)
+        return Decision(
+            output=output,
+            state=verdict.state.value,
+            reasons=verdict.reasons,
+            location=self.location(output),
+            hint=refusal.hint if refusal is not None and verdict.state is State.BLOCKED else "",
         )
 
     def _traces(self, output: str, record: OutputRecord | None, recipe: Recipe) -> tuple[Trace, ...]:

@@ -4,7 +4,8 @@ Theory of operation. Two rules stand above all: a stale output is never called f
 changed. An output is *fresh* when all of these hold: the engine recorded how its live version was made; the recipe it
 would be made by now is comparable and has the same version; the table or file is the one the engine wrote. What is not
 known counts as changed. An output whose only open question is whether an upstream output will come out differently is
-*maybe*: it is decided again when that is known.
+*maybe*: it is decided again when that is known. One that is to be made where something stands that may not be written
+over is *blocked*.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class State(StrEnum):
     STALE = "stale"
     MAYBE = "maybe"
     MISSING = "missing"
+    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Evidence:
         detail: What differs, for an altered table.
         invalidations: Reasons of people who asked for a rebuild.
         failed: The message of its last attempt, when that failed.
+        is_refused: What stands in its place may not be written over.
     """
 
     recipe: Recipe
@@ -75,6 +78,7 @@ class Evidence:
     detail: str = ""
     invalidations: tuple[str, ...] = ()
     failed: str | None = None
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +106,7 @@ def decide(evidence: Evidence) -> Verdict:
         if evidence.failed is not None:
             reasons.append(Reason(code="previous_failed", subject=evidence.failed))
         state = State.MISSING if evidence.presence is Presence.MISSING else State.STALE
+        state = State.BLOCKED if evidence.is_refused else state
         return Verdict(state=state, reasons=tuple(reasons))
     if evidence.recipe.is_pending:
         return Verdict(state=State.MAYBE, reasons=tuple(pending_upstream(evidence.recipe)))

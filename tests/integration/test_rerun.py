@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from engine.errors import EngineError
+from engine.errors import EngineError, LoadError, SaveError
 from engine.io.materialization import from_, to
 from engine.io.tables import TableLoader
 from tests.fixtures.dataflows import reasons, run_sql, states
@@ -240,6 +240,79 @@ def test_a_foreign_table_is_never_overwritten(project: Project) -> None:
     adopting = to.table(id="large_table", dependencies=["large"], table="large", adopt=True)
     assert states(project.driver(adopting).refresh(inputs=INPUTS)) == {"large_table": "built"}
     assert states(project.driver(request).refresh(inputs=INPUTS)) == {"large_table": "fresh"}
+
+
+FOREIGN = """
+from pathlib import Path
+
+import polars as pl
+
+
+def mine() -> pl.DataFrame:
+    Path("ran").touch()
+    return pl.DataFrame({"n": [1]})
+
+
+def reader(stored: pl.DataFrame) -> pl.DataFrame:
+    return stored
+
+
+def other() -> pl.DataFrame:
+    return pl.DataFrame({"n": [2]})
+"""
+
+
+def foreign(project: Project) -> Any:
+    """Return a driver of three outputs: one whose table somebody else has made, one that reads it, one apart."""
+    return project.driver(
+        to.table(id="mine_table", dependencies=["mine"], table="mine"),
+        from_.table(target="stored", table="mine"),
+        to.table(id="reader_table", dependencies=["reader"], table="reader"),
+        to.table(id="other_table", dependencies=["other"], table="other"),
+    )
+
+
+@pytest.mark.parametrize("rerun", ["stale", "all"])
+def test_a_foreign_table_blocks_its_output_before_a_node_runs(
+    project: Project, rerun: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan says that the output is blocked and what to do; a run refuses it and what reads it, and does the rest."""
+    monkeypatch.chdir(tmp_path)
+    project.write("flow", FOREIGN)
+    run_sql(project.warehouse, "CREATE TABLE mine (n INTEGER)")
+    driver = foreign(project)
+    plan = driver.plan()
+    assert {d.output: d.state for d in plan.decisions} == {
+        "mine_table": "blocked",
+        "reader_table": "blocked",
+        "other_table": "missing",
+    }
+    assert "output_foreign: mine" in plan.explain()
+    assert "--adopt" in plan.explain()
+    result = driver.refresh(rerun=rerun)
+    assert states(result) == {"mine_table": "failed", "reader_table": "blocked", "other_table": "built"}
+    assert not (tmp_path / "ran").exists()
+    adopted = driver.refresh(["mine_table"], rerun=rerun, adopt=True)
+    assert states(adopted) == {"mine_table": "built"}
+    assert states(driver.refresh())["mine_table"] == "fresh"
+
+
+def test_materialize_refuses_a_foreign_table_before_anything_runs(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the first failure ends the call, nothing runs at all."""
+    monkeypatch.chdir(tmp_path)
+    project.write("flow", FOREIGN)
+    run_sql(project.warehouse, "CREATE TABLE mine (n INTEGER)")
+    driver = project.driver()
+    with pytest.raises(SaveError, match="mine exists and was not written by the engine"):
+        driver.materialize(
+            to.table(id="other_table", dependencies=["other"], table="other"),
+            to.table(id="mine_table", dependencies=["mine"], table="mine"),
+        )
+    assert not (tmp_path / "ran").exists()
+    with pytest.raises(LoadError, match="no table"):
+        driver.materialize(from_.table(target="stored", table="other"), additional_vars=["reader"])
 
 
 SOURCES = """

@@ -201,3 +201,28 @@ def test_interrupt_leaves_with_130_and_a_word(engine: Engine, edit: Callable[...
     assert "error: interrupted" in stderr
     assert "Traceback" not in stderr
     assert json.loads(engine("runs", "--json").stdout)[0]["state"] == "aborted"
+
+
+def test_a_foreign_table_is_shown_as_blocked_and_adopted_on_request(
+    engine: Callable[..., Result], project: Path
+) -> None:
+    """The plan shows the output as blocked, with the remedy; the run fails with 1; with --adopt it writes."""
+    import duckdb
+
+    (output, *_) = json.loads(engine("plan", "--json").stdout)["outputs"]
+    with duckdb.connect(project / "warehouse.duckdb") as warehouse:
+        schema, _, _ = output["location"].rpartition(".")
+        warehouse.execute(f"CREATE SCHEMA IF NOT EXISTS {schema or 'main'}")
+        warehouse.execute(f"CREATE TABLE {output['location']} (mine INTEGER)")
+    (blocked, *_) = json.loads(engine("plan", "--json").stdout)["outputs"]
+    assert (blocked["state"], blocked["reasons"][0]["code"]) == ("blocked", "output_foreign")
+    assert "--adopt" in blocked["hint"]
+    shown = engine("plan").stdout
+    assert f"blocked  {output['output']}" in shown
+    assert "hint: " in shown
+    refused = engine("run")
+    assert refused.exit_code == 1
+    assert "was not written by the engine" in refused.stdout
+    assert "--adopt" in refused.stdout
+    assert engine("run", output["output"], "--adopt").exit_code == 0
+    assert engine("run").exit_code == 0
