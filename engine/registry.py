@@ -105,5 +105,9 @@ def enable_autoload() -> None:
     """Do nothing, as `disable_autoload`."""
 
 
+def load_extension(plugin_module: str) -> None:  # noqa: ARG001 - Apache Hamilton's signature
+    """Do nothing, as `disable_autoload`: what a value needs is found when it is met."""
+
+
 def initialize() -> None:
     """Do nothing: there is nothing to load beforehand. For scripts that say it to Apache Hamilton."""

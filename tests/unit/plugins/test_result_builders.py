@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import SaveError
-from engine.plugins import h_polars
+from engine.plugins import h_polars, h_polars_lazyframe
 from engine.plugins.h_pyarrow import PyarrowTableResult
 
 
@@ -35,3 +35,13 @@ def test_polars_results_are_where_hamilton_has_them() -> None:
     """The builder of polars frames can be had from the plug-in."""
     frame = h_polars.PolarsDataFrameResult().build_result(a=pl.Series([1, 2]), b=3)
     assert frame.to_dict(as_series=False) == {"a": [1, 2], "b": [3, 3]}
+
+
+def test_lazy_frames_stay_lazy() -> None:
+    """Lazy frames are put side by side without being computed; values and series make a lazy frame as well."""
+    build = h_polars_lazyframe.PolarsLazyFrameResult().build_result
+    one, two = pl.LazyFrame({"a": [1, 2]}), pl.LazyFrame({"b": [3, 4]})
+    assert build(x=one) is one
+    assert build(x=one, y=two).collect().to_dict(as_series=False) == {"a": [1, 2], "b": [3, 4]}
+    assert build(x=pl.Series([1, 2]), y=3).collect().to_dict(as_series=False) == {"x": [1, 2], "y": [3, 3]}
+    assert h_polars_lazyframe.PolarsLazyFrameResult().output_type() is pl.LazyFrame
