@@ -105,7 +105,7 @@ def enable_autoload() -> None:
     """Do nothing, as `disable_autoload`."""
 
 
-def load_extension(plugin_module: str) -> None:  # noqa: ARG001 - Apache Hamilton's signature
+def load_extension(plugin_module: str) -> None:
     """Do nothing, as `disable_autoload`: what a value needs is found when it is met."""
 
 

@@ -40,6 +40,13 @@ PATHS = {
     "engine.registry": ["register_adapter"],
     "engine.base": ["DictResult", "PandasDataFrameResult", "PolarsDataFrameResult"],
     "engine.ad_hoc_utils": ["create_temporary_module", "module_from_source"],
+    "engine.async_driver": ["AsyncDriver", "Builder"],
+    "engine.execution.executors": ["MultiProcessingExecutor", "MultiThreadingExecutor"],
+    "engine.function_modifiers.dependencies": ["UpstreamDependency", "source", "value"],
+    "engine.log_setup": ["LOG_LEVELS", "setup_logging"],
+    "engine.plugins.h_polars_lazyframe": ["PolarsLazyFrameResult", "with_columns"],
+    "engine.plugins.h_threadpool": ["FutureAdapter"],
+    "engine.telemetry": ["disable_telemetry"],
     "engine.graph_types": ["HamiltonGraph", "HamiltonNode"],
 }
 
