@@ -60,6 +60,9 @@ MissingConfigParametersException = ConfigurationError
 
 _VARIADIC = inspect.CO_VARARGS | inspect.CO_VARKEYWORDS
 
+_FINAL_BINDINGS = (Source, Value)
+"""The kinds of bindings that no configuration changes."""
+
 ATTRIBUTE = "__engine_modifiers__"
 """Where a function keeps its modifiers, nearest first."""
 
@@ -252,8 +255,7 @@ def nodes_of(function: Callable[..., Any], config: Mapping[str, Any] | None = No
     definition = Definition(function, config)
     _check_parameters(function)
     creator = _only([m for m in modifiers if isinstance(m, Creator)], function)
-    nodes = creator.create(name, definition) if creator else [Node.from_function(function, name)]
-    nodes = _tagged(nodes, function, resolvers)
+    nodes = _created(creator, name, definition, _tags_of(function, resolvers))
     for injector in _injectors(modifiers):
         nodes = _each(injector.inject, _final(nodes), nodes, definition)
     expander = _only([m for m in modifiers if isinstance(m, Expander)], function)
@@ -320,6 +322,8 @@ def configured(node: Node, config: Mapping[str, Any]) -> Node:
     Raises:
         ConfigurationError: The configuration lacks a key.
     """
+    if all(type(binding) in _FINAL_BINDINGS for binding in node.bindings.values()):
+        return node
 
     def resolved(binding: Binding) -> Binding:
         if isinstance(binding, Configuration):
@@ -403,12 +407,20 @@ def _resolved_name(
     return name or function.__name__
 
 
-def _tagged(nodes: Iterable[Node], function: Callable[..., Any], resolvers: Iterable[Resolver]) -> list[Node]:
-    """Say on each node which module, and which keys of the configuration, it is there through."""
-    module: dict[str, Any] = {"module": function.__module__}
+def _tags_of(function: Callable[..., Any], resolvers: Iterable[Resolver]) -> dict[str, Any]:
+    """Return the tags that say which module, and which keys of the configuration, a function is there through."""
     keys = [key for resolver in resolvers for key in resolver.config_keys]
-    through = {**module, "hamilton.config": ",".join(dict.fromkeys(keys))} if keys else module
-    return [replace(node, tags={**(module if node.refined else through), **node.tags}) for node in nodes]
+    through = {"hamilton.config": ",".join(dict.fromkeys(keys))} if keys else {}
+    return {"module": function.__module__, **through}
+
+
+def _created(creator: Creator | None, name: str, definition: Definition, tags: Mapping[str, Any]) -> list[Node]:
+    """Return a function's first nodes with their tags; those behind the one that stands for it only say the module."""
+    if creator is None:
+        return [Node.from_function(definition.function, name, tags)]
+    module = {"module": tags["module"]}
+    nodes = creator.create(name, definition)
+    return [replace(node, tags={**(module if node.refined else tags), **node.tags}) for node in nodes]
 
 
 def _check_parameters(function: Callable[..., Any]) -> None:
@@ -430,7 +442,7 @@ def _each(
     act: Callable[[Node, Definition], list[Node]], chosen: Collection[str], nodes: list[Node], definition: Definition
 ) -> list[Node]:
     """Put what ``act`` makes of each chosen node in its place."""
-    context = replace(definition, names=frozenset(node.name for node in nodes))
+    context = Definition(definition.function, definition.config, frozenset(node.name for node in nodes))
     return [made for node in nodes for made in (act(node, context) if node.name in chosen else [node])]
 
 
@@ -460,7 +472,9 @@ def _chosen(modifier: Modifier, target: Target, nodes: list[Node], function: Cal
     return wanted
 
 
-def _check_names(nodes: Iterable[Node], function: Callable[..., Any]) -> None:
+def _check_names(nodes: Collection[Node], function: Callable[..., Any]) -> None:
+    if len(nodes) == 1:
+        return
     twice = [name for name, times in Counter(node.name for node in nodes).items() if times > 1]
     if twice:
         raise DuplicateNodeError(
