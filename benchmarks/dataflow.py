@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 WIDTH = 50
 SIZES = (1_000, 5_000, 100_000)
 REPEATS = 5
+STEADY = 20_000
+"""Nodes after which the processor's caches hold what is executed again and again."""
 DEEPEST_FOR_HAMILTON = 10_000
 """Nodes: 200 layers, near the depth at which its recursion ends."""
 
@@ -52,15 +54,33 @@ def make_module(size: int) -> types.ModuleType:
     return module
 
 
-def best_of(work: Callable[[], Any], repeats: int = REPEATS) -> float:
-    """Return the median of the CPU seconds of several runs."""
-    times = []
+def make_decorated(root: str, size: int) -> types.ModuleType:
+    """Return a module of decorated functions that stand for ``size`` nodes, linked as those of `make_module`."""
+    lines = [f"from {root}.function_modifiers import parameterize, source, tag, value\n"]
+    for index in range(size):
+        layer, place = divmod(index, WIDTH)
+        one, two = (f"n{(layer - 1) * WIDTH + (place + shift) % WIDTH}" for shift in (0, 1)) if layer else ("x", "y")
+        lines.append(
+            f"@tag(layer='{layer}')\n@parameterize(n{index}={{'a': source('{one}'), 'k': value(1)}})\n"
+            f"def f{index}(a: int, {two}: int, k: int) -> int:\n    return a ^ {two} ^ k\n"
+        )
+    module = types.ModuleType(f"decorated_{root}_{size}")
+    sys.modules[module.__name__] = module
+    exec("".join(lines), module.__dict__)  # noqa: S102 - the text above
+    return module
+
+
+def best_of(*works: Callable[[], Any], repeats: int = REPEATS, rounds: int = 1) -> list[float]:
+    """Return, per piece of work, the median of the CPU seconds of several runs, each of some rounds, taken in turn."""
+    times: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
-        gc.collect()
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return statistics.median(times)
+        for work, taken in zip(works, times, strict=True):
+            gc.collect()
+            start = time.process_time()
+            for _ in range(rounds):
+                work()
+            taken.append((time.process_time() - start) / rounds)
+    return [statistics.median(taken) for taken in times]
 
 
 def plain_loop(module: types.ModuleType, size: int) -> Callable[[], Any]:
@@ -94,22 +114,44 @@ def measure(root: str, module: types.ModuleType, size: int) -> dict[str, float]:
         def run_after_node_execution(self, **kwargs: Any) -> None:
             """Look."""
 
-    def build(*hooks: Any) -> Any:
+    def build(*hooks: Any, module: types.ModuleType = module) -> Any:
         return driver_module.Builder().with_modules(module).with_adapters(*hooks).build()
 
     targets = [f"n{index}" for index in range(size - WIDTH, size)]
     inputs = {"x": 1, "y": 2}
     driver, hooked = build(), build(Hook())
-    seconds = {"build": best_of(build, 3)}
+    seconds = dict(zip(["build"], best_of(build, repeats=3), strict=True))
+    if size <= DEEPEST_FOR_HAMILTON:
+        decorated = make_decorated(root, size)
+        (seconds["build decorated"],) = best_of(lambda: build(module=decorated), repeats=3)
     start = time.process_time()
     driver.execute(targets, inputs=inputs)
     seconds["first execute"] = time.process_time() - start
-    seconds["execute"] = best_of(lambda: driver.execute(targets, inputs=inputs))
-    seconds["with a hook"] = best_of(lambda: hooked.execute(targets, inputs=inputs), 3)
+    seconds["loop"], seconds["execute"] = best_of(
+        plain_loop(module, size),
+        lambda: driver.execute(targets, inputs=inputs),
+        rounds=max(1, STEADY // size),
+    )
+    (seconds["with a hook"],) = best_of(lambda: hooked.execute(targets, inputs=inputs), repeats=3)
     with tempfile.TemporaryDirectory() as folder:
         saver = materialization.to.json(id="saved", dependencies=["top"], path=f"{folder}/top.json")
-        seconds["materialize"] = best_of(lambda: driver.materialize(saver, inputs=inputs), 3)
+        (seconds["materialize"],) = best_of(lambda: driver.materialize(saver, inputs=inputs), repeats=3)
     return seconds
+
+
+def peak_bytes(root: str, size: int) -> int:
+    """Return the memory that building a graph and executing it once takes at most, beside the functions themselves."""
+    code = (
+        f"import tracemalloc, dataflow, {root}.driver as d\n"
+        f"module = dataflow.make_module({size})\n"
+        "tracemalloc.start()\n"
+        f"d.Builder().with_modules(module).build().execute(['n{size - 1}'], inputs={{'x': 1, 'y': 2}})\n"
+        "print(tracemalloc.get_traced_memory()[1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
+    )
+    return int(done.stdout)
 
 
 def import_seconds(root: str) -> float:
@@ -138,16 +180,17 @@ def main() -> None:
     print("import    " + "   ".join(f"{root} {seconds * 1e3:.0f} ms CPU" for root, seconds in report["import"].items()))
     for size in SIZES:
         module = make_module(size)
-        loop = best_of(plain_loop(module, size))
-        report[str(size)] = {"loop": loop}
-        print(f"{size} nodes: plain loop {loop / size * 1e9:.0f} ns per node")
+        report[str(size)] = {}
+        print(f"{size} nodes, CPU per node:")
         for root in roots:
             if root == "hamilton" and size > DEEPEST_FOR_HAMILTON:
                 continue
             seconds = measure(root, module, size)
             report[str(size)][root] = seconds
             shown = "   ".join(f"{what} {s / size * 1e6:.2f} µs" for what, s in seconds.items())
-            print(f"  {root:9} {shown}   ({seconds['execute'] / loop:.1f} x the loop)")
+            print(f"  {root:9} {shown}   (execute: {seconds['execute'] / seconds['loop']:.1f} x the loop)")
+            seconds["peak bytes"] = peak_bytes(root, size)
+            print(f"  {'':9} peak memory {seconds['peak bytes'] / size:.0f} bytes per node")
     print(json.dumps(report))
 
 
