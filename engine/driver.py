@@ -6,13 +6,10 @@ dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.d
 
 from __future__ import annotations
 
-import dataclasses
-import importlib
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import BlockError, ConfigurationError, DuplicateNodeError, RequestError
-from engine.execution.dynamic import TakesExecutors
 from engine.execution.recorder import Recorder
 from engine.execution.recovery import replay_heads, settle_dead_runs
 from engine.execution.request import Prepared, Request, Shape, inputs_of, names_of
@@ -25,6 +22,7 @@ from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.session import Session, reads_on
 from engine.lifecycle.base import LifecycleAdapterSet
 from engine.node import NodeKind
+from engine.parts import Parts
 from engine.planning.cones import Cones
 from engine.planning.fingerprint import Fingerprinter
 from engine.planning.planner import Planner
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
+    from engine.caching.adapter import HamiltonCacheAdapter
     from engine.execution.nodes import NodeRunner
     from engine.execution.results import RunResult
     from engine.lifecycle.api import LifecycleAdapter
@@ -83,7 +82,7 @@ class Driver(Inspection):
                 _builder.with_adapters(PandasDataFrameResult())
         self._settings = _builder.copy()
         self.graph_modules = tuple(self._settings.modules)
-        self.hooks = LifecycleAdapterSet(*self._settings.adapters)
+        self.hooks = self._settings.hooks()
         self.hooks.call_all_lifecycle_hooks_sync("pre_do_anything")
         self._session = Session(self._settings.warehouse)
         graph = FunctionGraph.from_modules(
@@ -252,6 +251,19 @@ class Driver(Inspection):
     def run_beside(self, make_nodes: Callable[..., NodeRunner], hooks: LifecycleAdapterSet) -> None:
         """Let something else, such as an event loop, run the nodes of later calls and tell their hooks."""
         self._make_nodes, self.hooks = make_nodes, hooks
+
+    @property
+    def cache(self) -> HamiltonCacheAdapter:
+        """What keeps the values of nodes from one call to the next.
+
+        Raises:
+            ConfigurationError: The driver has no cache.
+        """
+        recall = self.hooks.method("do_node_recall")
+        if recall is None:
+            raise ConfigurationError("the driver has no cache", hint="Builder().with_cache()")
+        cache: HamiltonCacheAdapter = recall.__self__  # type: ignore[attr-defined]  # a method
+        return cache
 
     def close(self) -> None:
         """Let go of the warehouse and the metadata store; the next call opens them again.
@@ -442,17 +454,6 @@ class Driver(Inspection):
         return build(outputs=values) if build else values
 
 
-def _module(name: str) -> ModuleType:
-    """Import a module of a driver that was pickled."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"the driver's module {name!r} does not import here: {error}",
-            hint="install it where the driver is sent, or make it there under the same name",
-        ) from error
-
-
 def _as_list(adapter: Any) -> list[Any]:
     """Return what the older constructor was given for its adapters as a list."""
     if adapter is None:
@@ -460,108 +461,8 @@ def _as_list(adapter: Any) -> list[Any]:
     return list(adapter) if isinstance(adapter, list | tuple) else [adapter]
 
 
-class Builder(TakesExecutors):
+class Builder(Parts):
     """Collects what a driver is made of; every method returns the builder."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.config: dict[str, Any] = {}
-        self.modules: list[ModuleType] = []
-        self.materializers: list[SaveRequest | LoadRequest] = []
-        self.adapters: list[LifecycleAdapter] = []
-        self.warehouse: str | None = None
-        self.metadata: str | None = None
-        self.records = False
-        self.project = "default"
-        self.environment = "default"
-        self.allows_overrides = False
-        self.has_adapter = False
-
-    def with_modules(self, *modules: ModuleType) -> Self:
-        """Add modules of node functions."""
-        self.modules.extend(modules)
-        return self
-
-    def with_config(self, config: Mapping[str, Any]) -> Self:
-        """Add configuration; a later value of a key wins."""
-        self.config.update(config)
-        return self
-
-    def with_materializers(self, *materializers: SaveRequest | LoadRequest) -> Self:
-        """Add outputs and loaders that belong to the dataflow.
-
-        Raises:
-            RequestError: Something is no request, such as a list of requests.
-        """
-        for request in materializers:
-            if not isinstance(request, SaveRequest | LoadRequest):
-                hint = (
-                    "write with_materializers(*requests)"
-                    if isinstance(request, list | tuple)
-                    else "use to.… or from_.…"
-                )
-                raise RequestError(f"with_materializers takes requests, not a {type(request).__name__}", hint=hint)
-        self.materializers.extend(materializers)
-        return self
-
-    def with_adapters(self, *adapters: LifecycleAdapter) -> Self:
-        """Add hooks, and at most one result builder."""
-        self.adapters.extend(adapters)
-        return self
-
-    def with_adapter(self, adapter: LifecycleAdapter) -> Self:
-        """Add the one adapter of older scripts; `with_adapters` takes any number.
-
-        Raises:
-            ConfigurationError: It was called before.
-        """
-        if self.has_adapter:
-            raise ConfigurationError(
-                "with_adapter was called twice", hint="write with_adapters(first, second), which takes any number"
-            )
-        self.has_adapter = True
-        return self.with_adapters(adapter)
-
-    def with_warehouse(self, url: str) -> Self:
-        """Set the database of loaders and savers that name none.
-
-        Args:
-            url: ``duckdb:///…``, ``postgresql://…``, ``sqlite:///…`` or another that SQLAlchemy knows.
-        """
-        self.warehouse = url
-        return self
-
-    def with_metadata(self, url: str | None = None, *, project: str = "default", environment: str = "default") -> Self:
-        """Record every run.
-
-        Args:
-            url: Where; None means the warehouse's own database when that is PostgreSQL, else ``.engine/metadata.db``.
-            project: The name under which these nodes are recorded.
-            environment: Where it runs, such as ``production``.
-        """
-        self.metadata, self.records = url, True
-        self.project, self.environment = project, environment
-        return self
-
-    def allow_module_overrides(self) -> Self:
-        """Let a function of a later module replace one of the same name."""
-        self.allows_overrides = True
-        return self
-
-    def copy(self) -> Self:
-        """Return a builder that can be changed without changing this one."""
-        twin = object.__new__(type(self))
-        twin.__dict__.update(vars(self))  # the modules themselves, not what their names would import
-        twin.config, twin.modules = dict(self.config), list(self.modules)
-        twin.materializers, twin.adapters = list(self.materializers), list(self.adapters)
-        twin.dynamic = dataclasses.replace(self.dynamic)
-        return twin
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "modules": [module.__name__ for module in self.modules]}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, modules=[_module(name) for name in state["modules"]])
 
     def build(self) -> Driver:
         """Make the driver; the builder can be used again.

@@ -11,7 +11,12 @@ import pytest
 
 pytest.register_assert_rewrite("engine.testing", "tests.fixtures")
 
-pytest_plugins = ["tests.fixtures.databases", "tests.fixtures.dataflows", "tests.fixtures.metadata"]
+pytest_plugins = [
+    "tests.fixtures.databases",
+    "tests.fixtures.caching",
+    "tests.fixtures.dataflows",
+    "tests.fixtures.metadata",
+]
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:

@@ -18,7 +18,7 @@ from engine.execution.steps import fill, note
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from engine.execution.recorder import Recorder
     from engine.execution.scheduler import Stage
@@ -36,7 +36,7 @@ class AsyncNodeRunner(NodeRunner):
 
     def __init__(
         self,
-        values: dict[str, Any],
+        values: MutableMapping[str, Any],
         hooks: LifecycleAdapterSet,
         recorder: Recorder,
         on_read: Callable[[Node, Any], None],
@@ -58,7 +58,10 @@ class AsyncNodeRunner(NodeRunner):
             batch = list(group)
             if blocks:
                 for step in batch:
-                    self.run_step(step)
+                    if self._is_read(step):
+                        self._release(step)
+                    else:
+                        self.run_step(step)
             else:
                 asyncio.run_coroutine_threadsafe(self._together(batch), self._loop).result()
 
@@ -84,6 +87,8 @@ class AsyncNodeRunner(NodeRunner):
             await asyncio.wait(waits)
             if any(task.cancelled() or task.exception() for task in waits):
                 return  # the group is about to cancel this one
+        if self._is_read(step):  # not when it is wanted: running the node would have to wait for the loop then
+            return
         node, arguments = step.node, fill(step.node, self.values)
         told: dict[str, Any] = {
             "run_id": self._recorder.run_id,

@@ -22,7 +22,7 @@ from engine.execution.parcels import Packer, opened
 from engine.execution.tasks import Outcome, Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from engine.execution.executors.base import ExecutionManager, TaskExecutor, TaskFuture
     from engine.execution.parcels import Place
@@ -58,7 +58,7 @@ class Dispatch:
     def __init__(
         self,
         plan: TaskPlan,
-        values: dict[str, Any],
+        values: MutableMapping[str, Any],
         setting: Setting,
         manager: ExecutionManager,
         place: Place,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from engine.execution.steps import fill, note
+from engine.execution.values import Values
 from engine.metadata.records import NodeRunState
 from engine.node import NodeKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, MutableMapping
 
     from engine.execution.blocks import Block
     from engine.execution.scheduler import Stage
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from engine.execution.transfers import Moved
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.node import Node
+
+
+_RECORDED = frozenset({NodeKind.LOADER, NodeKind.SAVER})
 
 
 class NodeRecorder(Protocol):
@@ -56,13 +61,14 @@ class NodeRunner:
         take: Gives what a node gave that was begun before its turn, or None.
         started_at: When the last watched node began.
         blocks: What runs once per item; only a runner that makes tasks can run any.
+        recalled: The savers that did not run, because what they write is there.
     """
 
     blocks: tuple[Block, ...] = ()
 
     def __init__(
         self,
-        values: dict[str, Any],
+        values: MutableMapping[str, Any],
         hooks: LifecycleAdapterSet,
         recorder: NodeRecorder,
         on_read: Callable[[Node, Any], None],
@@ -72,10 +78,13 @@ class NodeRunner:
         self.started_at: datetime | None = None
         self._before, self._after = hooks.of("pre_node_execute"), hooks.of("post_node_execute")
         self._method = hooks.method("do_node_execute")
+        self._recall = hooks.method("do_node_recall")
+        self.recalled: set[str] = set()
         self._recorder = recorder
         self._on_read = on_read
         self._task_id = task_id
-        self._is_watched = bool(self._before or self._after or self._method) or recorder.is_recording
+        asked = self._before or self._after or self._method or self._recall
+        self._is_watched = bool(asked) or recorder.is_recording
         self.take: Callable[[Node], Moved | None] = _nothing
 
     def __enter__(self) -> Self:
@@ -92,13 +101,19 @@ class NodeRunner:
         """
         if self._is_watched:
             for step in stage.steps():
-                self.run_step(step)
+                if not self._is_recalled(step):
+                    self.run_step(step)
         else:
             stage.calls.run(self.values)
 
     def run_saver(self, step: Step) -> Any:
         """Run the step of a saver, whose record is written when its commit is known; return what it says."""
-        return self.run_step(step, notes=False)
+        if not self._is_read(step):
+            return self.run_step(step, notes=False)
+        self.recalled.add(step.name)
+        value = self.values[step.name]
+        self._release(step)
+        return value
 
     def run_step(self, step: Step, *, notes: bool = True) -> Any:
         """Run one step before the eyes of all who watch; return its value.
@@ -141,9 +156,51 @@ class NodeRunner:
                     task_id=self._task_id,
                 )
         self.values[node.name] = value
+        self._release(step)
+        return value
+
+    def _release(self, step: Step) -> None:
         for name in step.releases:
             del self.values[name]
-        return value
+
+    # --- values that are kept somewhere -------------------------------------------------------------------------------
+    def _reader(self, node: Node) -> Callable[[], Any] | None:
+        """Return what reads a node's value from where an adapter keeps it, or None: the node is to run."""
+        # The record says what a loader read and which commit a saver made, so where there is one these run.
+        if self._recall is None or (self._recorder.is_recording and node.kind in _RECORDED):
+            return None
+        reader: Callable[[], Any] | None = self._recall(
+            run_id=self._recorder.run_id, node_=node, values=self.values, task_id=self._task_id
+        )
+        return reader
+
+    def _is_read(self, step: Step) -> bool:
+        """Read a node's value at once, where an adapter can give it."""
+        read = self._reader(step.node)
+        if read is None:
+            return False
+        try:
+            self.values[step.name] = read()
+        except LookupError:
+            return False
+        if step.node.kind is not NodeKind.SAVER:
+            self._note_fresh(step.node)
+        return True
+
+    def _note_fresh(self, node: Node) -> None:
+        self._recorder.node(node, NodeRunState.FRESH, started_at=None, ended_at=None, value=None, error=None)
+
+    def _is_recalled(self, step: Step) -> bool:
+        """Let a node's value be read when it is wanted, where an adapter can give it."""
+        if not isinstance(self.values, Values):
+            is_recalled = self._is_read(step)
+        elif is_recalled := (read := self._reader(step.node)) is not None:
+            again = functools.partial(self.run_step, step._replace(releases=()), notes=False)
+            self.values.recall(step.name, read, again, [n for n in step.node.upstream if n in self.values])
+            self._note_fresh(step.node)
+        if is_recalled:
+            self._release(step)
+        return is_recalled
 
     def _note(self, node: Node, value: Any, error: Exception | None, *, success: bool, notes: bool) -> None:
         if not self._recorder.is_recording:

@@ -29,6 +29,7 @@ from engine.execution.reads import as_record, boundary_key, input_read, metadata
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule
 from engine.execution.transfers import Transfers, done
+from engine.execution.values import Values
 from engine.identifiers import new_id
 from engine.io.data_adapters import DataSaver, FileTarget, TableTarget
 from engine.io.nodes import adapter_of
@@ -43,7 +44,7 @@ STAGES_AHEAD = 4
 """Among the loads of how many outputs one may begin before its turn."""
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, MutableMapping
     from concurrent.futures import Future
 
     from engine.execution.recorder import Recorder
@@ -102,7 +103,8 @@ class Runner:
         self.hooks = hooks
         self.recorder = recorder
         self.records = records
-        self.values: dict[str, Any] = {**self.graph.config, **request.inputs, **request.overrides}
+        given = {**self.graph.config, **request.inputs, **request.overrides}
+        self.values: MutableMapping[str, Any] = Values(given) if hooks.method("do_node_recall") else given
         self.nodes = make_nodes(self.values, hooks, recorder, self._note_read)
         self.nodes.blocks = prepared.blocks
         stays = hooks.sees_turns or not recorder.is_recording
@@ -135,7 +137,7 @@ class Runner:
         try:
             with using(self.session), self.nodes, contextlib.closing(self.transfers):
                 self._bring_up_to_date()
-                self._final_values()
+                values = self._final_values()
         except Exception as error:
             self._end(RunState.FAILED, str(error))
             if isinstance(error, EngineError) and hasattr(error, "run_id"):
@@ -145,7 +147,7 @@ class Runner:
         result = RunResult(
             run_id=self.recorder.run_id if self.recorder.is_recording else None,
             outputs=outputs,
-            values={name: self.values[name] for name in self.request.final_vars},
+            values=values,
             duration_s=time.perf_counter() - started,
         )
         failures = [o.error for o in outputs if o.error is not None]
@@ -346,7 +348,7 @@ class Runner:
         output = save.output
         version = self._version(output, save.target, save.saving, moved.value)
         self.planner.settle(output, version.token if version else None)
-        changed = version is None or version.changed
+        changed = output not in self.nodes.recalled and (version is None or version.changed)
         if version is not None:
             self._compare_with_record(output, version)
             self.recorder.commit(version)
@@ -426,11 +428,12 @@ class Runner:
         previous = (record.version_id, record.token, 0) if record else None
         return versions.of_file(path, intent, metadata, previous)
 
-    def _final_values(self) -> None:
+    def _final_values(self) -> dict[str, Any]:
         stage = self.prepared.stage
         if stage is None:
             stage = self.schedule.stage(len(self.outputs), self.request.final_vars, self.values)
         self.nodes.run(stage)
+        return {name: self.values[name] for name in self.request.final_vars}
 
     def _record_output(self, save: _Save, moved: Moved, state: NodeRunState, rows: int | None) -> None:
         if self.recorder.is_recording:

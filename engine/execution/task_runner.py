@@ -15,7 +15,7 @@ from engine.execution.tasks import Setting
 from engine.io.session import session_at_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from engine.execution.branches import Branches
     from engine.execution.executors.base import ExecutionManager
@@ -63,7 +63,7 @@ class TaskRunner(NodeRunner):
 
     def __init__(
         self,
-        values: dict[str, Any],
+        values: MutableMapping[str, Any],
         hooks: LifecycleAdapterSet,
         recorder: Recorder,
         on_read: Callable[[Node, Any], None],

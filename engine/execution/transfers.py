@@ -27,7 +27,7 @@ from engine.io.nodes import LoadData, SaveData, adapter_of
 from engine.io.session import own_lane
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, MutableMapping
 
     from engine.execution.steps import Step
     from engine.io.session import Session
@@ -62,7 +62,9 @@ class Transfers:
         stays: Nothing leaves the caller's thread.
     """
 
-    def __init__(self, session: Session, values: dict[str, Any], *, stops_at_failure: bool, stays: bool) -> None:
+    def __init__(
+        self, session: Session, values: MutableMapping[str, Any], *, stops_at_failure: bool, stays: bool
+    ) -> None:
         self._session = session
         self._values = values
         self._stops_at_failure = stops_at_failure

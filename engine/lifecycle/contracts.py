@@ -196,6 +196,26 @@ class BasePreNodeExecuteAsync(LifecycleAdapter):
         """Called with the arguments; an exception stops the node."""
 
 
+class BaseDoNodeRecall(LifecycleAdapter):
+    """Gives the values of nodes without running them."""
+
+    @abc.abstractmethod
+    def do_node_recall(
+        self, *, run_id: str, node_: Node, values: Mapping[str, Any], task_id: str | None = None
+    ) -> Callable[[], Any] | None:
+        """Return what reads the node's value, or None: then the node is run.
+
+        The value is read when it is first needed, if ever; should that raise a LookupError, the node is run after all.
+        No other hook is told of a node that is not run.
+
+        Args:
+            run_id: The run.
+            node_: The node.
+            values: The values there are, by name.
+            task_id: The task of a dynamic execution, or None.
+        """
+
+
 class BaseDoNodeExecute(LifecycleAdapter):
     """Runs nodes in the engine's stead."""
 
@@ -418,6 +438,7 @@ METHODS: Mapping[str, tuple[type[LifecycleAdapter], ...]] = {
     "do_check_edge_types_match": (BaseDoCheckEdgeTypesMatch,),
     "do_validate_input": (BaseDoValidateInput,),
     "do_node_execute": (BaseDoNodeExecute, BaseDoNodeExecuteAsync),
+    "do_node_recall": (BaseDoNodeRecall,),
     "do_remote_execute": (BaseDoRemoteExecute,),
     "do_choose_executor": (BaseDoChooseExecutor,),
     "do_build_result": (BaseDoBuildResult,),

@@ -26,7 +26,7 @@ from engine.planning.fingerprint.values import fold, value_hash
 from engine.planning.recipe import UNKNOWN, Recipe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from engine.bindings import Binding
     from engine.graph import FunctionGraph
@@ -193,12 +193,13 @@ class Cones:
         cone = self.cone(output)
         unknowable: list[str] = []
         sections: dict[str, dict[str, str]] = {
-            "nodes": {n: self._signature(n, output, unknowable) for n in cone.nodes} | self._adapter(unknowable),
+            "nodes": {n: self.signature(n, unknowable, is_output=n == output) for n in cone.nodes}
+            | self._adapter(unknowable),
             "units": self._units(cone.nodes),
             "config": self._values(cone, unknowable, given=False),
             "inputs": self._values(cone, unknowable, given=True),
             "overrides": {n: self._hash(self.overrides[n], f"override {n}", unknowable) for n in cone.overrides},
-            "sql": self._statements(cone.loaders),
+            "sql": self.statements(cone.loaders),
             "upstream": {output_: token(output_) for output_ in cone.boundaries.values()},
             "sources": {},
             "write": self._write(output, unknowable),
@@ -228,11 +229,18 @@ class Cones:
             unknowable.append(f"{subject} ({type(value).__qualname__})")
         return hashed or UNKNOWN
 
-    def _signature(self, name: str, output: str, unknowable: list[str]) -> str:
+    def signature(self, name: str, unknowable: list[str], *, is_output: bool = False) -> str:
+        """Return what a node computes: its code, and how its parameters are filled.
+
+        Args:
+            name: The node.
+            unknowable: Takes what cannot be known of it.
+            is_output: The node is the saver the recipe is of, whose options are a section of their own.
+        """
         node, code = self.graph.nodes[name], self.code(name)
         if code is not None and code.completeness in _NOT_AIRTIGHT:
             unknowable.extend(code.warnings or [f"the code of {name}"])
-        skipped = set(self._options(node)) if name == output else set()
+        skipped = set(self._options(node)) if is_output else set()
         skipped |= {"sql"} & set(node.bindings) if node.kind is NodeKind.LOADER else set()
         bindings = {
             p: self._encoded(b, f"{name}({p}=)", unknowable) for p, b in node.bindings.items() if p not in skipped
@@ -270,7 +278,8 @@ class Cones:
                     units[_shown(unit)] = unit.unit_hash
         return units
 
-    def _statements(self, loaders: tuple[str, ...]) -> dict[str, str]:
+    def statements(self, loaders: Iterable[str]) -> dict[str, str]:
+        """Return the hash of the SQL text of each loader that has one; white space and comments do not count."""
         statements = {}
         for loader in loaders:
             source = self.source(loader)

@@ -69,14 +69,18 @@ class CodeUnits:
         """Return the unit of an object, if there is one by now."""
         return self._units.get(id(target))
 
-    def encode(self, value: Any) -> tuple[bytes, list[Unit]]:
+    def encode(self, value: Any, **options: Any) -> tuple[bytes, list[Unit]]:
         """Return the canonical bytes of a value, and the code in it.
+
+        Args:
+            value: Any value.
+            options: Those of `ValueEncoder`.
 
         Raises:
             Opaque: It has no canonical form.
         """
         references = _CodeReferences(self.unit, self._resolver.is_external)
-        return ValueEncoder(references).encode(value), references.units
+        return ValueEncoder(references, **options).encode(value), references.units
 
     def _new_unit(self, target: Any, name: str, module: str) -> Unit:
         if isinstance(target, types.ModuleType):

@@ -40,7 +40,7 @@ from engine.planning.fingerprint.frame_values import FRAME_LIBRARIES, frame_part
 from engine.planning.fingerprint.project import is_pythons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 MAX_BYTES = 256 * 2**20
 """The largest value hashed: about half a second of BLAKE2b; larger values are opaque."""
@@ -97,6 +97,29 @@ def value_hash(value: Any) -> str | None:
         return digest(ValueEncoder().encode(value))
     except Opaque:
         return None
+
+
+@functools.singledispatch
+def hash_value(obj: Any, *arguments: Any, depth: int = 0, **options: Any) -> str:
+    """Hash a value; ``hash_value.register(MyType)`` says how values of a type of one's own are hashed.
+
+    What is registered counts for Python's own types as little as for functions and classes: those are known exactly.
+    """
+    del arguments, depth, options
+    return value_hash(obj) or UNHASHABLE
+
+
+UNHASHABLE = "<unhashable>"
+"""What `hash_value` gives for a value without a canonical form."""
+
+
+def hashed_by_its_own(value: Any) -> str | None:
+    """Return what the user's function for the type of a value says, or None where there is none."""
+    own = hash_value.dispatch(type(value))
+    return None if own is _BY_DEFAULT else str(own(value))
+
+
+_BY_DEFAULT = hash_value.dispatch(object)
 
 
 def leaf(tag: bytes, payload: bytes | memoryview) -> bytes:
@@ -259,11 +282,16 @@ class ValueEncoder:
 
     Args:
         references: Answers what those stand for.
+        max_bytes: The largest value to encode.
+        keeps_order: The order of a dictionary's items counts.
     """
 
-    def __init__(self, references: References | None = None) -> None:
+    def __init__(
+        self, references: References | None = None, *, max_bytes: int = MAX_BYTES, keeps_order: bool = False
+    ) -> None:
         self.references = references or References()
-        self._budget = MAX_BYTES
+        self._max_bytes = self._budget = max_bytes
+        self._keeps_order = keeps_order
         self._open: dict[int, int] = {}
 
     def encode(self, value: Any) -> bytes:
@@ -292,7 +320,7 @@ class ValueEncoder:
     def _paid(self, encoded: bytes) -> bytes:
         self._budget -= _ITEM_BYTES + min(len(encoded), _ITEM_BYTES)
         if self._budget < 0:
-            raise Opaque(f"it is larger than {MAX_BYTES // 2**20} MiB")
+            raise Opaque(f"it is larger than {self._max_bytes // 2**20} MiB")
         return encoded
 
     def sequence(self, tag: bytes, items: Iterable[Any]) -> bytes:
@@ -312,11 +340,18 @@ class ValueEncoder:
             self.references.reorder(start, (span for _, span in encoded))
         return branch(tag, [data for data, _ in encoded])
 
+    def mapping(self, tag: bytes, value: Mapping[Any, Any]) -> bytes:
+        """Encode a dictionary."""
+        encode = self.sequence if self._keeps_order else self.unordered
+        return encode(tag, value.items())
+
     def _other(self, value: Any) -> bytes:
         """Encode what no table names by its exact type: things with code, type expressions, frames, and objects."""
         for kinds, encode in _KINDS:
             if isinstance(value, kinds):
                 return encode(self, value)
+        if (hashed := hashed_by_its_own(value)) is not None:
+            return self._of_type(b"own", value, [hashed])
         if (alias := _alias_parts(value)) is not None:
             return self.sequence(b"alias", alias)
         try:
@@ -497,8 +532,8 @@ _CONTAINERS: dict[type, Callable[[ValueEncoder, Any], bytes]] = {
     tuple: lambda encoder, value: encoder.sequence(b"tuple", value),
     list: lambda encoder, value: encoder.sequence(b"list", value),
     collections.deque: lambda encoder, value: encoder.sequence(b"deque", [value.maxlen, *value]),
-    dict: lambda encoder, value: encoder.unordered(b"dict", value.items()),
-    types.MappingProxyType: lambda encoder, value: encoder.unordered(b"dict", value.items()),
+    dict: lambda encoder, value: encoder.mapping(b"dict", value),
+    types.MappingProxyType: lambda encoder, value: encoder.mapping(b"dict", value),
     collections.Counter: lambda encoder, value: encoder.unordered(b"counter", value.items()),
     collections.OrderedDict: lambda encoder, value: encoder.sequence(b"ordereddict", value.items()),
     collections.defaultdict: lambda encoder, value: branch(

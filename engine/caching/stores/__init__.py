@@ -1,0 +1,1 @@
+"""Stores: where a cache keeps what it knows, and the values themselves."""
