@@ -33,7 +33,7 @@ def converted(
     Raises:
         SaveError: While the rows pass: a value would change or is NULL; the message names column and row.
     """
-    fields = [pa.field(f.name, types.get(f.name, f.type)) for f in batches.schema]
+    fields = [f.with_type(types.get(f.name, f.type)) for f in batches.schema]
     schema, names = pa.schema(fields, batches.schema.metadata), [*required]
     if not names and schema.types == batches.schema.types:
         return batches

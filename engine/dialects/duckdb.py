@@ -27,6 +27,7 @@ from engine.dialects.declared import Defined, statements
 from engine.dialects.duckdb_link import WRITERS, Link, Turn, cannot_open, options_of, path_of
 from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.recorded import check_comes_back, checked_durations
 from engine.dialects.stamps import stamp_of, stamped
 from engine.dialects.streams import Guarded, rechunked, started
 from engine.dialects.types import decoded, sql_type
@@ -282,6 +283,8 @@ class DuckDB(Dialect):
             text, values = _compiled(rows)
             columns = ", ".join(_typed(field.name, untyped) for field in schema)
             connection.active.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM ({text}\n) AS _e_rows", values)
+        if isinstance(rows, pa.RecordBatchReader):
+            check_comes_back(self.schema(connection, sql.all_rows(staging)), schema, declared=types)
         (count,) = self.run(connection, f"SELECT count(*) FROM {name}")[0]
         found = self.tables(connection, [staging])[staging]
         return Staged(staging, schema, count, found.columns if found else ())
@@ -289,16 +292,15 @@ class DuckDB(Dialect):
     def _load(
         self, on: duckdb.DuckDBPyConnection, name: str, rows: pa.RecordBatchReader, untyped: dict[str, str]
     ) -> None:
-        plain = pa.schema(
-            [pa.field(f.name, pa.float32() if pa.types.is_float16(f.type) else f.type) for f in rows.schema]
-        )
-        guarded = Guarded(rechunked(decoded(rows, plain), plain, ROW_GROUP))
+        plain = pa.schema([pa.field(field.name, _kept_type(field.type)) for field in rows.schema])
+        guarded = Guarded(rechunked(decoded(checked_durations(rows), plain), plain, ROW_GROUP))
         on.register("_e_rows", pa.RecordBatchReader.from_batches(plain, guarded))
         columns = ", ".join(_typed(field.name, untyped) for field in plain)
         try:
             on.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM _e_rows")
         except duckdb.Error:
             guarded.reraise()  # what the stream itself raised, which DuckDB only quotes
+            _check_types(plain)
             raise
         finally:
             with suppress(duckdb.Error):  # after an error the transaction takes no more statements
@@ -519,6 +521,30 @@ def _physical(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:
         return None
     columns = tuple(Column(name, kind, bool(nullable)) for *_, name, kind, nullable in rows if name is not None)
     return PhysicalTable(stamp_of(rows[0][2]), columns, is_view=bool(rows[0][3]))
+
+
+def _kept_type(type_: pa.DataType) -> pa.DataType:
+    """Return the type in which DuckDB keeps every value of a column, where it has one."""
+    if pa.types.is_float16(type_):
+        return pa.float32()
+    return pa.duration("us") if pa.types.is_duration(type_) else type_
+
+
+def _check_types(schema: pa.Schema) -> None:
+    """Name the column for whose type DuckDB has none, if that is what went wrong.
+
+    Raises:
+        SaveError: As said.
+    """
+    with duckdb.connect() as scratch:
+        for field in schema:
+            try:
+                scratch.from_arrow(schema.empty_table().select([field.name])).fetchall()
+            except duckdb.Error as error:
+                raise SaveError(
+                    f"column {field.name!r} is of type {field.type}, which DuckDB has no column for",
+                    hint="convert the column in the dataflow, for instance to text or to a narrower type",
+                ) from error
 
 
 def _untyped(schema: pa.Schema, types: Mapping[str, str]) -> dict[str, str]:

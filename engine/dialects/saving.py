@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import hashlib
 import re
@@ -18,6 +17,7 @@ from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
 from engine.dialects.declared import converted
 from engine.dialects.ledger import Ledger
 from engine.dialects.ownership import refusal
+from engine.dialects.recorded import record_of, recorded_schema
 from engine.dialects.types import arrow_type, assignable, schema_text, sql_type
 from engine.errors import OptionError, SaveError, SchemaMismatchError
 
@@ -105,6 +105,8 @@ class _Save:
     ledger: Ledger
     wait_s: float
     begins_anew: bool = False
+    written: pa.Schema | None = None
+    """The schema of a frame as it was given, before its columns took declared types."""
 
     def run(self) -> Commit:
         self.dialect.lock(self.connection, self.write.table, wait_s=self.wait_s)
@@ -148,6 +150,7 @@ class _Save:
             self._check_table(before, schema.names)
         types = self._types(schema, before)
         if isinstance(self.rows, pa.RecordBatchReader):
+            self.written = schema
             arrow = {name: arrow_type(self.dialect.traits.name, type_) for name, type_ in types.items()}
             known = {name: type_ for name, type_ in arrow.items() if type_ is not None}
             self.rows = converted(self.rows, known, self.write.definition.required, str(table))
@@ -155,9 +158,9 @@ class _Save:
         if before is not None and stays:
             self._check_types(staged, before)
         self._check_keys(staged)
-        content, hash_ = self._content_hash(staged), fold(schema_text(staged.schema))
+        content = self._content_hash(staged)
         if self.write.mode is WriteMode.REPLACE:
-            self._cut_off(head, before, content, hash_)
+            self._cut_off(head, before, content, staged.schema)
         stamp = self.dialect.publish(self.connection, staged, self.write, before, self.intent.commit_id)
         return self._commit(head, stamp, content, staged.schema, staged.row_count)
 
@@ -177,7 +180,7 @@ class _Save:
         self._check_definition(schema.names)
         text = sql.with_literals(self.rows, _DEFINITION(paramstyle="numeric_dollar"))
         content = "view:" + fold(text, schema_text(schema))
-        self._cut_off(head, before, content, fold(schema_text(schema)))
+        self._cut_off(head, before, content, schema)
         stamp = self.dialect.publish_view(self.connection, self.rows, self.write, before, self.intent.commit_id)
         return self._commit(head, stamp, content, schema, None)
 
@@ -197,14 +200,16 @@ class _Save:
         return self.dialect.checksum(self.connection, sql.all_rows(staged.table))
 
     def _cut_off(
-        self, head: LedgerRow | None, before: PhysicalTable | None, content: str | None, schema_hash: str
+        self, head: LedgerRow | None, before: PhysicalTable | None, content: str | None, schema: pa.Schema
     ) -> None:
+        schema_hash = fold(schema_text(schema))
         if (
             self.intent.skip_unchanged
             and head is not None
             and before is not None
             and content is not None
             and (head.content_hash, head.schema_hash) == (content, schema_hash)
+            and self._comes_back_alike(head)
             and head.mode is self.write.mode
             and head.record.get("definition", "") == self.write.definition.text()
             and before.identity == head.physical_name
@@ -231,6 +236,13 @@ class _Save:
                     hint="convert the column in the dataflow or in the query, or declare another type",
                 )
         return types | declared
+
+    def _comes_back_alike(self, head: LedgerRow) -> bool:
+        """Say whether the rows there are come back as the very types that are written now."""
+        recorded = recorded_schema(head)
+        if recorded is None or self.written is None:
+            return recorded is self.written
+        return bool(recorded.equals(self.written, check_metadata=True))
 
     # --- checks ------------------------------------------------------------------------------------------------------
 
@@ -318,7 +330,11 @@ class _Save:
         record: Mapping[str, Any] = {
             **intent.record,
             "begins_anew": self.begins_anew,
-            "arrow_schema": base64.b64encode(schema.serialize().to_pybytes()).decode("ascii"),
+            **record_of(
+                self.written or schema,
+                comes_back=self.written is not None,
+                earlier=None if self.begins_anew or self.write.mode is WriteMode.REPLACE else head,
+            ),
             "columns": [] if after is None else _described(after),
             **({"definition": text} if (text := self.write.definition.text()) else {}),
         }

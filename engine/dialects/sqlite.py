@@ -24,6 +24,7 @@ from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
 from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.recorded import check_comes_back
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
 from engine.dialects.sqlite_definitions import belongings_of, constraints_of, definition_of, physical_of, restamped
@@ -273,6 +274,8 @@ class SQLite(Dialect):
             main.execute(f"INSERT INTO {name} {text}", values)
         (count,) = main.execute(f"SELECT count(*) FROM {name}").fetchone()
         found = self.tables(connection, [staging])[staging]
+        if isinstance(rows, pa.RecordBatchReader):
+            check_comes_back(self.schema(connection, sql.all_rows(staging)), schema, declared=types)
         return Staged(staging, schema, count, found.columns if found else ())
 
     def _load(self, main: sqlite3.Connection, name: str, rows: pa.RecordBatchReader) -> None:

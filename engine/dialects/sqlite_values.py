@@ -1,8 +1,9 @@
 """Values between Arrow and SQLite, which has five storage classes and keeps only the *declared* type of a column.
 
 A column is declared so that its Arrow type can be read back (`engine.dialects.types`); dates and times are ISO text,
-booleans 0 and 1, decimals numbers of at most 15 digits, which a double holds exactly. What SQLite would change without
-saying so (NaN to NULL, an integer beyond 64 bits to a float) is refused with column and row.
+durations and booleans integers, decimals numbers of at most 15 digits, which a double holds exactly. What SQLite would
+change without saying so (NaN to NULL, an integer beyond 64 bits to a float) is refused with column and row. Columns are
+converted whole, by Arrow; no cell passes through Python code.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import uuid
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,6 +29,10 @@ EXACT_DIGITS = 15
 LARGEST = 2**63 - 1
 
 _WIDE = Context(prec=76)
+_WHOLE = 10.0**EXACT_DIGITS
+_INT64_DIGITS = 19
+_SCALE = 18
+"""The scale up to which a number of 15 digits and its power of ten make a decimal of 38."""
 
 
 def storable(schema: pa.Schema) -> pa.Schema:
@@ -71,25 +77,25 @@ def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
     if pa.types.is_uint64(type):
         too_large = pc.greater(column, pa.scalar(LARGEST, pa.uint64()))
         _refuse(field, too_large, first_row, "a number beyond 2^63 - 1", "save the column as text")
-    if pa.types.is_timestamp(type) or pa.types.is_time(type) or pa.types.is_date(type):
-        column = column.cast(pa.string())
     if pa.types.is_decimal(type):
-        return _decimals(field, column, first_row)
+        _check_digits(field, column, first_row)
+    if pa.types.is_duration(type):
+        column = column.cast(pa.int64())
+    elif pa.types.is_temporal(type) or pa.types.is_decimal(type):
+        column = column.cast(pa.string())
     values: list[Any] = column.to_pylist()
     if isinstance(type, pa.BaseExtensionType):
         return [None if value is None else str(value) for value in values]
     return values
 
 
-def _decimals(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
-    values: list[Decimal | None] = column.to_pylist()
-    for row, value in enumerate(values, first_row):
-        if value is not None and len(format(abs(value), "f").replace(".", "").strip("0")) > EXACT_DIGITS:
-            raise SaveError(
-                f"column {field.name!r} holds {value} in row {row}: SQLite keeps {EXACT_DIGITS} digits exactly",
-                hint="save the column as text",
-            )
-    return [None if value is None else str(value) for value in values]
+def _check_digits(field: pa.Field, column: pa.Array, first_row: int) -> None:
+    if column.type.precision <= EXACT_DIGITS:
+        return
+    digits = pc.replace_substring_regex(column.cast(pa.string()), r"E.*$|[-.]", "")
+    too_many = pc.greater(pc.utf8_length(pc.utf8_trim(digits, "0")), EXACT_DIGITS)
+    what = f"a number of more than {EXACT_DIGITS} digits, which SQLite does not keep exactly"
+    _refuse(field, too_many, first_row, what, "save the column as text")
 
 
 def _refuse(field: pa.Field, bad: pa.Array, first_row: int, what: str, hint: str) -> None:
@@ -136,23 +142,19 @@ def decoded_batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.Reco
     return pa.record_batch(arrays, schema=schema)
 
 
-def _decoded(values: list[Any], field: pa.Field) -> pa.Array:
+def _decoded(values: Sequence[Any], field: pa.Field) -> pa.Array:
     type = field.type
     try:
         if pa.types.is_boolean(type):
-            return pa.array([None if v is None else _bool(v) for v in values], type)
+            return _booleans(pa.array(values, pa.int64()))
         if pa.types.is_time(type):
-            return pa.array([None if v is None else dt.time.fromisoformat(v) for v in values], type)
+            return _times(pa.array(values, pa.string()), type)
         if pa.types.is_timestamp(type) or pa.types.is_date(type):
             return pa.array(values, pa.string()).cast(type)
+        if pa.types.is_duration(type):
+            return pa.array(values, pa.int64()).cast(type)
         if pa.types.is_decimal(type):
-            return pa.array(
-                [
-                    None if v is None else _WIDE.quantize(Decimal(str(v)), Decimal(1).scaleb(-type.scale))
-                    for v in values
-                ],
-                type,
-            )
+            return _decimals(values, type)
         return pa.array(values, type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError) as error:
         raise LoadError(
@@ -161,10 +163,28 @@ def _decoded(values: list[Any], field: pa.Field) -> pa.Array:
         ) from error
 
 
-def _bool(value: Any) -> bool:
-    if value not in (0, 1):
-        raise ValueError(f"{value!r} is neither 0 nor 1")
-    return bool(value)
+def _booleans(numbers: pa.Array) -> pa.Array:
+    if pc.any(pc.invert(pc.is_in(numbers, pa.array([0, 1, None], pa.int64())))).as_py():
+        raise ValueError("a number is neither 0 nor 1")
+    return numbers.cast(pa.bool_())
+
+
+def _times(texts: pa.Array, type: pa.DataType) -> pa.Array:
+    # Arrow parses no times of day, but moments
+    return pc.binary_join_element_wise("1970-01-01", texts, " ").cast(pa.timestamp(type.unit)).cast(type)
+
+
+def _decimals(values: Sequence[Any], type: pa.DataType) -> pa.Array:
+    """Read numbers of at most 15 digits as decimals: scaled up they are whole, where a double still counts exactly."""
+    numbers = np.array(pa.array(values, pa.float64()), dtype=np.float64)  # NULL is NaN
+    scaled = np.rint(numbers * 10.0**type.scale)
+    missing = np.isnan(numbers)
+    if type.scale <= _SCALE and not (np.abs(scaled[~missing]) >= _WHOLE).any():
+        whole = pa.array(np.where(missing, 0, scaled).astype(np.int64), mask=missing).cast(pa.decimal128(_INT64_DIGITS))
+        unit = pa.scalar(Decimal(1).scaleb(-type.scale), pa.decimal128(type.scale + 1, type.scale))
+        return pc.multiply(whole, unit).cast(type)
+    places = Decimal(1).scaleb(-type.scale)
+    return pa.array([None if v is None else _WIDE.quantize(Decimal(str(v)), places) for v in values], type)
 
 
 def parameter(value: Any) -> Any:  # noqa: PLR0911 - a table, one line per kind

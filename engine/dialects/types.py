@@ -54,11 +54,11 @@ _TABLE: list[tuple[pa.DataType, str, str, str]] = [
     (pa.time64("us"), "TIME", "time without time zone", "TIME"),
     (pa.time32("s"), "TIME", "time without time zone", "TIME"),
     (pa.time32("ms"), "TIME", "time without time zone", "TIME"),
-    (pa.time64("ns"), "TIME_NS", "time without time zone", ""),
-    (pa.duration("us"), "INTERVAL", "interval", ""),
-    (pa.duration("s"), "INTERVAL", "interval", ""),
-    (pa.duration("ms"), "INTERVAL", "interval", ""),
-    (pa.duration("ns"), "INTERVAL", "interval", ""),
+    (pa.time64("ns"), "TIME_NS", "time without time zone", "TIME_NS"),
+    (pa.duration("us"), "INTERVAL", "interval", "DURATION_US"),
+    (pa.duration("s"), "INTERVAL", "interval", "DURATION_S"),
+    (pa.duration("ms"), "INTERVAL", "interval", "DURATION_MS"),
+    (pa.duration("ns"), "INTERVAL", "interval", "DURATION_NS"),
 ]
 _COLUMN_OF = {"duckdb": 1, "postgresql": 2, "sqlite": 3}
 
@@ -103,7 +103,7 @@ def sql_type(dialect: str, name: str, type: pa.DataType) -> str:
         type = _utc
     if found := _WRITE[dialect].get(type):
         return found
-    if pa.types.is_decimal(type):
+    if pa.types.is_decimal(type) and type.precision <= _DIGITS:
         return f"{'DECIMAL' if dialect != 'postgresql' else 'numeric'}({type.precision},{max(type.scale, 0)})"
     if pa.types.is_fixed_size_binary(type):
         return _WRITE[dialect][pa.binary()]
@@ -220,16 +220,17 @@ def decoded(batches: pa.RecordBatchReader, target: pa.Schema) -> Iterator[pa.Rec
     Raises:
         SaveError: A value would change; the message names the column.
     """
-    same = batches.schema.types == target.types
+    same, first_row = batches.schema.types == target.types, 0
     for batch in batches:
         if same:
             yield batch
             continue
-        columns = [_cast(column, field) for column, field in zip(batch.columns, target, strict=True)]
+        columns = [_cast(column, field, first_row) for column, field in zip(batch.columns, target, strict=True)]
+        first_row += batch.num_rows
         yield pa.record_batch(columns, schema=target)
 
 
-def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
+def _cast(column: pa.Array, field: pa.Field, first_row: int) -> pa.Array:
     if column.type == field.type:
         return column
     if isinstance(column.type, pa.BaseExtensionType):
@@ -239,10 +240,24 @@ def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
     try:
         return column.cast(field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        row = first_row + _rows_that_cast(column, field.type)
         raise SaveError(
-            f"column {field.name!r} of type {column.type} cannot be kept exactly as {field.type}: {error}",
+            f"column {field.name!r} of type {column.type} cannot be kept exactly as {field.type}, in row {row}: {error}",
             hint="round or convert the column in the dataflow",
         ) from error
+
+
+def _rows_that_cast(column: pa.Array, type: pa.DataType) -> int:
+    """Return how many rows there are before the first that does not cast."""
+    good, bad = 0, len(column)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        try:
+            column.slice(good, middle - good).cast(type)
+            good = middle
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            bad = middle
+    return good
 
 
 def sqlalchemy_type(dialect: str, column: Column) -> Any:

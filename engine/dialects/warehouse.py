@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from engine.dialects import dialect_of, sql
 from engine.dialects.base import Commit, TableName, UnknownCommitError
 from engine.dialects.ledger import Ledger
+from engine.dialects.recorded import restored
 from engine.dialects.saving import save
 from engine.dialects.secrets import masked_url, parse_url, scrub, secrets_of
 from engine.dialects.types import sqlalchemy_type
@@ -198,9 +199,15 @@ class Warehouse:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def read(
-        self, query: Query, *, checksum: bool = False, batch_rows: int = 122_880
+        self, query: Query, *, checksum: bool = False, batch_rows: int = 122_880, recorded: pa.Schema | None = None
     ) -> tuple[pa.RecordBatchReader, str | None]:
         """Stream a query; with ``checksum`` its token as well, both from one snapshot.
+
+        Args:
+            query: What is read.
+            checksum: Compute the token.
+            batch_rows: The rows of a batch, at most.
+            recorded: The Arrow schema that the rows of a table were written with, to give them its types again.
 
         Raises:
             LoadError: The query is wrong, or a value cannot be read exactly.
@@ -213,7 +220,10 @@ class Warehouse:
             raise LoadError(
                 f"the query has more than one column named {min(twice)!r}", location=self.url, hint="rename one with AS"
             )
-        return pa.RecordBatchReader.from_batches(batches.schema, self._stream(batches)), token
+        if recorded is None:
+            return pa.RecordBatchReader.from_batches(batches.schema, self._stream(batches)), token
+        schema, rows = restored(pa.RecordBatchReader.from_batches(batches.schema, self._stream(batches)), recorded)
+        return pa.RecordBatchReader.from_batches(schema, rows), token
 
     def _stream(self, batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         with self._translated(self.url):

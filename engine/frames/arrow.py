@@ -10,6 +10,7 @@ import pyarrow.orc
 
 from engine.errors import SaveError
 from engine.frames.base import BATCH_ROWS, FileFunction, FrameLibrary, bare, check_names
+from engine.frames.categories import categorized, with_categories, without_categories
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,14 +42,14 @@ class Arrow(FrameLibrary):
         if isinstance(frame, pa.RecordBatchReader):
             return frame
         table = pa.Table.from_batches([frame]) if isinstance(frame, pa.RecordBatch) else frame
-        return table.to_reader(max_chunksize=BATCH_ROWS)
+        return _recorded(table).to_reader(max_chunksize=BATCH_ROWS)
 
     def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream itself, or its rows as one table or one batch."""
         wanted = bare(like)
         if issubclass(wanted, pa.RecordBatchReader):
             return batches
-        table = batches.read_all()
+        table = _categorized(batches.read_all())
         if not issubclass(wanted, pa.RecordBatch):
             return table
         whole = table.combine_chunks().to_batches()
@@ -79,3 +80,23 @@ class Arrow(FrameLibrary):
     def row_count(self, frame: Any) -> int | None:
         """Return the number of rows, or None for a stream."""
         return None if isinstance(frame, pa.RecordBatchReader) else len(frame)
+
+
+def _recorded(table: pa.Table) -> pa.Table:
+    """Return the table whose fields list the categories that have an order, where all its rows have the same."""
+    for position, field in enumerate(table.schema):
+        column = table.column(position)
+        if pa.types.is_dictionary(field.type) and field.type.ordered and column.num_chunks:
+            column = column.unify_dictionaries()
+            listed = with_categories(field, column.chunk(0).dictionary)
+            table = table.set_column(position, listed, column)
+    return table
+
+
+def _categorized(table: pa.Table) -> pa.Table:
+    """Return the table whose categories are those that its fields list."""
+    for position, field in enumerate(table.schema):
+        column = categorized(table.column(position), field)
+        if column is not table.column(position) or field != without_categories(field):
+            table = table.set_column(position, without_categories(field), column)
+    return table

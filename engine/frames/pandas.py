@@ -14,6 +14,9 @@ dates, times, decimals,      ``ArrowDtype``: plain pandas would make Python obje
 bytes, lists, structs …      them, slower by ten and without their types
 ===========================  =================================================
 
+The type that a column had is a word in its Arrow field, so that a nullable or Arrow type, a column of objects, and the
+categories of a category come back as they were; the table above is for columns without that word.
+
 Rules: in a numpy float column NaN means missing, as everywhere in pandas, and becomes NULL. A row's label is data when
 it has a name or is no integer; such an index is never dropped without a word. A column of Python objects has one kind
 of value. Frames made here may be changed in place.
@@ -31,6 +34,7 @@ import pyarrow.compute as pc
 
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, check_names
+from engine.frames.categories import categorized, with_categories
 from engine.frames.objects import check_objects, first_bad_row
 from engine.frames.pandas_files import READERS, WRITERS
 
@@ -50,7 +54,12 @@ _NULLABLE = {
     pa.uint16(): pd.UInt16Dtype(),
     pa.uint32(): pd.UInt32Dtype(),
     pa.uint64(): pd.UInt64Dtype(),
+    pa.float32(): pd.Float32Dtype(),
+    pa.float64(): pd.Float64Dtype(),
 }
+_KIND = b"engine.pandas"
+"""The key in a field's metadata under which stands what the column's type was."""
+_ARROW, _OBJECT, _CATEGORY = "arrow", "object", "category"
 _WITHOUT_ARROW = {
     pd.PeriodDtype: "convert it with .dt.to_timestamp() or .astype(str)",
     pd.IntervalDtype: "convert it with .astype(str), or keep its two ends as columns",
@@ -81,7 +90,11 @@ class Pandas(FrameLibrary):
         check_names(frame.columns, SaveError)
         _check_index(frame)
         arrays = [_to_arrow(str(name), series) for name, series in frame.items()]
-        return pa.table(arrays, names=list(frame.columns)).to_reader(max_chunksize=BATCH_ROWS)
+        fields = [
+            _field(str(name), series.dtype, array)
+            for (name, series), array in zip(frame.items(), arrays, strict=True)
+        ]
+        return pa.table(arrays, schema=pa.schema(fields)).to_reader(max_chunksize=BATCH_ROWS)
 
     def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream as a frame whose columns have the exact types of the table above.
@@ -92,7 +105,7 @@ class Pandas(FrameLibrary):
         del like
         check_names(batches.schema.names, LoadError)
         table = batches.read_all()
-        columns = {name: _from_arrow(table[name]) for name in table.column_names}
+        columns = {field.name: _from_arrow(table[field.name], field) for field in table.schema}
         return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
     def column(self, frame: Any, name: str) -> Any:
@@ -203,19 +216,63 @@ def _to_arrow(name: str, series: pd.Series[Any]) -> pa.Array | pa.ChunkedArray:
         ) from error
 
 
-def _from_arrow(column: pa.ChunkedArray) -> pd.Series[Any]:
-    type_ = column.type
+def _field(name: str, dtype: Any, array: pa.Array | pa.ChunkedArray) -> pa.Field:
+    """Return the column's field, with a word for a type that the values alone do not tell."""
+    field = pa.field(name, array.type)
+    kind = _kind(dtype)
+    if kind is not None:
+        field = field.with_metadata({_KIND: kind.encode()})
+    if isinstance(dtype, pd.CategoricalDtype):
+        whole: Any = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        return with_categories(field, whole.dictionary)
+    return field
+
+
+def _kind(dtype: Any) -> str | None:
+    if isinstance(dtype, pd.ArrowDtype):
+        return _ARROW
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _CATEGORY
+    if isinstance(dtype, pd.StringDtype):
+        return None if dtype == _TEXT else f"{dtype.storage},{'NA' if dtype.na_value is pd.NA else 'nan'}"
+    if isinstance(dtype, np.dtype):
+        return _OBJECT if dtype.hasobject else None
+    return str(dtype) if dtype in _NULLABLE.values() else None
+
+
+def _from_arrow(column: pa.ChunkedArray, field: pa.Field) -> pd.Series[Any]:
+    type_, kind = column.type, (field.metadata or {}).get(_KIND, b"").decode()
+    if kind == _OBJECT:
+        return pd.Series(np.fromiter(column.to_pylist(), dtype=object, count=len(column)))
+    if kind == _ARROW:
+        return pd.Series(pd.arrays.ArrowExtensionArray(categorized(column, field)))
     if pa.types.is_dictionary(type_):
-        if _is_text(type_.value_type):
-            texts: pd.Series[Any] = column.unify_dictionaries().to_pandas()
-            categories: Any = texts.cat.categories.astype(_TEXT)
-            return texts.cat.rename_categories(categories)
+        column = categorized(column, field)
+        if kind == _CATEGORY or _is_text(type_.value_type):
+            return _category(column)
         column, type_ = column.cast(type_.value_type), type_.value_type
-    dtype = _exact_dtype(column)
+    dtype = _dtype(kind, type_) or _exact_dtype(column)
     series: pd.Series[Any] = column.to_pandas(types_mapper=None if dtype is None else {type_: dtype}.get)
     # numpy looks straight into the memory of a whole column without NULLs, which is Arrow's and may not be written to
     is_shared = isinstance(series.dtype, np.dtype) and column.num_chunks == 1 and not column.null_count
     return series.copy() if is_shared else series
+
+
+def _category(column: pa.ChunkedArray) -> pd.Series[Any]:
+    series: pd.Series[Any] = column.unify_dictionaries().to_pandas()
+    if not _is_text(column.type.value_type):
+        return series
+    categories: Any = series.cat.categories.astype(_TEXT)
+    return series.cat.rename_categories(categories)
+
+
+def _dtype(kind: str, type_: pa.DataType) -> Any:
+    """Return the pandas type that a field's word names, if the column still is of its Arrow type."""
+    if _is_text(type_) and "," in kind:
+        storage, _, missing = kind.partition(",")
+        return pd.StringDtype(storage, na_value=pd.NA if missing == "NA" else np.nan)
+    known = _NULLABLE.get(type_)
+    return known if kind and str(known) == kind else None
 
 
 def _exact_dtype(column: pa.ChunkedArray) -> Any:
@@ -223,10 +280,10 @@ def _exact_dtype(column: pa.ChunkedArray) -> Any:
     type_ = column.type
     if _is_text(type_):
         return _TEXT
-    if type_ in _NULLABLE:
-        return _NULLABLE[type_] if column.null_count else None
     if pa.types.is_floating(type_):
         return pd.ArrowDtype(type_) if pc.any(pc.is_nan(column)).as_py() else None
+    if type_ in _NULLABLE:
+        return _NULLABLE[type_] if column.null_count else None
     if pa.types.is_timestamp(type_) or pa.types.is_duration(type_):
         return None
     return pd.ArrowDtype(type_)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, bare, check_names
+from engine.frames.categories import categorized, with_categories
 from engine.frames.nested import plain, rewrite
 from engine.frames.polars_files import READERS, WRITERS
 
@@ -58,13 +59,14 @@ class Polars(FrameLibrary):
         whole = frame.to_frame() if isinstance(frame, pl.Series) else frame
         check_names(whole.columns, SaveError)
         _check_types(whole.schema)
-        return whole.to_arrow(compat_level=_LAYOUT).to_reader(max_chunksize=BATCH_ROWS)
+        table = whole.to_arrow(compat_level=_LAYOUT)
+        return table.cast(_recorded(table.schema, whole.schema)).to_reader(max_chunksize=BATCH_ROWS)
 
     def _lazy_to_arrow(self, frame: pl.LazyFrame) -> pa.RecordBatchReader:
         columns = frame.collect_schema()
         check_names(columns.names(), SaveError)
         _check_types(columns)
-        schema = pl.DataFrame(schema=columns).to_arrow(compat_level=_LAYOUT).schema
+        schema = _recorded(pl.DataFrame(schema=columns).to_arrow(compat_level=_LAYOUT).schema, columns)
 
         def batches() -> Iterator[pa.RecordBatch]:
             for part in frame.collect_batches(chunk_size=BATCH_ROWS, lazy=True):
@@ -81,7 +83,7 @@ class Polars(FrameLibrary):
         check_names(batches.schema.names, LoadError)
         table = batches.read_all()
         for position, field in enumerate(table.schema):
-            column = _fitting(field.name, table.column(position))
+            column = _fitting(field.name, categorized(table.column(position), field))
             table = table.set_column(position, field.with_type(column.type), column)
         frame = pl.DataFrame(table)
         return frame.lazy() if issubclass(bare(like), pl.LazyFrame) else frame
@@ -105,6 +107,17 @@ class Polars(FrameLibrary):
     def column_types(self, frame: Any) -> Sequence[str]:
         """Return the types of the columns as polars spells them."""
         return [str(d) for d in ([frame.dtype] if isinstance(frame, pl.Series) else frame.collect_schema().dtypes())]
+
+
+def _recorded(schema: pa.Schema, columns: pl.Schema) -> pa.Schema:
+    """Return the schema whose fields list the categories that have an order."""
+    fields = [
+        with_categories(field, pa.array(dtype.categories.to_list(), field.type.value_type))
+        if isinstance(dtype, pl.Enum)
+        else field
+        for field, dtype in zip(schema, columns.dtypes(), strict=True)
+    ]
+    return pa.schema(fields)
 
 
 def _check_types(schema: pl.Schema) -> None:

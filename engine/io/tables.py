@@ -22,7 +22,7 @@ from engine.io.utils import get_dataframe_metadata, get_sql_metadata
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from engine.dialects.base import Query
+    from engine.dialects.base import LedgerRow, Query
     from engine.dialects.warehouse import Warehouse
     from engine.io.session import Session
 
@@ -44,8 +44,8 @@ def is_whole_table(source: TableSource) -> bool:
     return source.sql is None
 
 
-def ledger_token(warehouse: Warehouse, table: TableName) -> str | None:
-    """Return the token that the ledger has for a table, or None where only the rows themselves can tell.
+def live_head(warehouse: Warehouse, table: TableName) -> LedgerRow | None:
+    """Return the ledger's head of a table, or None where only the rows themselves can tell.
 
     The ledger speaks for a table the engine wrote while it is still that table. It does not speak for a view, whose
     rows change with the tables it reads.
@@ -54,7 +54,13 @@ def ledger_token(warehouse: Warehouse, table: TableName) -> str | None:
     if head is None or head.mode is WriteMode.VIEW:
         return None
     physical = warehouse.tables([table])[table]
-    return head.token if physical is not None and physical.identity == head.physical_name else None
+    return head if physical is not None and physical.identity == head.physical_name else None
+
+
+def ledger_token(warehouse: Warehouse, table: TableName) -> str | None:
+    """Return the token that the ledger has for a table, or None where it does not speak for it."""
+    head = live_head(warehouse, table)
+    return None if head is None else head.token
 
 
 def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any, dict[str, Any]]:
@@ -70,16 +76,18 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
             hint="annotate the parameter with a frame type: pandas.DataFrame, polars.DataFrame, pyarrow.Table",
         )
     warehouse = session.warehouse(source.warehouse)
+    head = live_head(warehouse, warehouse.name(source.table or "")) if is_whole_table(source) else None
     query = query_of(warehouse, source)
-    known = None
-    if session.tracks_sources and is_whole_table(source):
-        known = ledger_token(warehouse, warehouse.name(source.table or ""))
+    known = head.token if head is not None and session.tracks_sources else None
     needs_checksum = session.tracks_sources and known is None
     if library.stays_in_database:
         data = warehouse.lazy(query, type_)
         token = warehouse.checksums([query])[0] if needs_checksum else None
     else:
-        batches, token = warehouse.read(query, checksum=needs_checksum)
+        from engine.dialects.recorded import recorded_schema
+
+        recorded = None if head is None else recorded_schema(head)
+        batches, token = warehouse.read(query, checksum=needs_checksum, recorded=recorded)
         data = library.from_arrow(batches, type_)
     metadata = get_sql_metadata(source.sql or source.table or "", library.row_count(data))
     if known is not None:

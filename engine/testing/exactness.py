@@ -1,0 +1,154 @@
+"""The matrix of exactness: what of every type comes back from every database, and the page that shows it.
+
+``python -m engine.testing.exactness duckdb:///… postgresql://… sqlite:///…`` writes ``docs/reference/types.md`` anew; the
+databases are to be empty.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+
+from engine.dialects import dialect_of
+from engine.errors import SaveError
+from engine.io.session import Session, using
+from engine.io.tables import TableLoader, TableSaver
+from engine.testing.values import CASES, FLAVOURS, TABLES, table_as
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGE = Path(__file__).parents[2] / "docs/reference/types.md"
+_BEGIN, _END = "<!-- the matrix -->", "<!-- end of the matrix -->"
+KEPT, EQUAL = "✓", "equal"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one kind of column, or of one table, in one database.
+
+    Attributes:
+        flavours: The flavours that have the type.
+        state: `KEPT`; `EQUAL`: the values equal those that went in, the type is the same, but they can be told apart; or
+            why the save was refused.
+    """
+
+    flavours: tuple[str, ...]
+    state: str
+
+
+def outcomes(url: str) -> dict[str, Outcome]:
+    """Save every case from every library, read it back as that library's frame, and say what became of it.
+
+    Raises:
+        AssertionError: A value or type came back changed, a refusal does not say where and what to do, or the libraries
+            differ in what becomes of the same values.
+    """
+    found: dict[str, Outcome] = {}
+    with Session(url) as session, using(session):
+        for case in CASES:
+            frames = {flavour: case.frame(flavour) for flavour in FLAVOURS}
+            found[case.name] = _outcome(case.name, frames, "column x")
+        for name, table in TABLES.items():
+            frames = {flavour: table_as(table, flavour) for flavour in FLAVOURS if flavour not in FLAVOURS[1:3]}
+            found[name] = _outcome(name, frames, "")
+    return found
+
+
+def _outcome(name: str, frames: dict[str, Any], names_column: str) -> Outcome:
+    states = {}
+    for flavour, frame in frames.items():
+        if frame is not None:
+            table = f"{name} of {flavour}"
+            try:
+                TableSaver(f'"{table}"').save_data(frame)
+            except SaveError as error:
+                assert names_column in error.message.replace("'", ""), error
+                assert error.hint, error
+                states[flavour] = f"{error.message.replace(table, 'the table')}; {error.hint}"
+                continue
+            back, _ = TableLoader(f'"{table}"').load_data(type(frame))
+            states[flavour] = compare(table, frame, back)
+    kinds = {state if state in (KEPT, EQUAL) else "refused" for state in states.values()}
+    assert len(kinds) == 1, (name, states)
+    return Outcome(tuple(states), states[next(reversed(states))])
+
+
+def compare(name: str, frame: Any, back: Any) -> str:
+    """Say whether a frame that came back is the one that went in, whatever the order of its rows.
+
+    Raises:
+        AssertionError: It is not.
+    """
+    types, types_back = _types(frame), _types(back)
+    assert types == types_back, f"{name}: {types} came back as {types_back}"
+    rows, rows_back = list(_rows(frame)), list(_rows(back))
+    if repr(rows) == repr(rows_back):
+        return KEPT
+    assert rows == rows_back, f"{name}: {rows} came back as {rows_back}"
+    return EQUAL
+
+
+def _types(frame: Any) -> list[tuple[str, Any, str]]:
+    if isinstance(frame, pa.Table):
+        found = zip(frame.schema.names, frame.schema.types, strict=True)
+    else:
+        found = zip(frame.columns, frame.dtypes, strict=True)
+    return [(name, type_, repr(type_)) for name, type_ in found]
+
+
+def _rows(frame: Any) -> Iterator[tuple[Any, ...]]:
+    if isinstance(frame, pa.Table):
+        columns = [column.to_pylist() for column in frame.columns]
+    elif isinstance(frame, pl.DataFrame):
+        columns = [column.to_list() for column in frame.get_columns()]
+    else:
+        assert isinstance(frame.index, pd.RangeIndex)
+        columns = [frame[name].tolist() for name in frame.columns]
+    yield from sorted(zip(*columns, strict=True), key=lambda row: row[0])
+
+
+def matrix(by_database: dict[str, dict[str, Outcome]]) -> str:
+    """Return the table of the page, and the refusals below it."""
+    databases, reasons = list(by_database), []
+    lines = ["| | " + " | ".join([*FLAVOURS, *databases]) + " |", "|---|" + "---|" * (len(FLAVOURS) + len(databases))]
+    for name in [case.name for case in CASES] + list(TABLES):
+        found = [by_database[database][name] for database in databases]
+        cells = ["✓" if flavour in found[0].flavours else "" for flavour in FLAVOURS]
+        for database, outcome in zip(databases, found, strict=True):
+            if outcome.state in (KEPT, EQUAL):
+                cells.append(outcome.state)
+            else:
+                reasons.append(f"{len(reasons) + 1}. {database}, {name}: {outcome.state}")
+                cells.append(f"refused ({len(reasons)})")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n\n" + "\n".join(reasons)
+
+
+def page_with(text: str, table: str) -> str:
+    """Return the text of the page with its table replaced."""
+    head, _, rest = text.partition(_BEGIN)
+    return f"{head}{_BEGIN}\n\n{table}\n\n{_END}{rest.partition(_END)[2]}"
+
+
+def shown(text: str, database: str) -> dict[str, str]:
+    """Return what a page says of one database, by case: `KEPT`, `EQUAL` or ``refused``."""
+    rows = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    place = next(row for row in rows if database in row).index(database) - len(rows[0])
+    return {row[0]: row[place].partition(" (")[0] for row in rows if len(row) > len(FLAVOURS)}
+
+
+def main() -> None:
+    """Write the page, from the databases whose URLs are the arguments."""
+    found = {dialect_of(url).traits.name: outcomes(url) for url in sys.argv[1:]}
+    PAGE.write_text(page_with(PAGE.read_text(), matrix(found)))
+
+
+if __name__ == "__main__":
+    main()
