@@ -294,9 +294,9 @@ class DuckDB(Dialect):
     ) -> None:
         plain = pa.schema([pa.field(field.name, _kept_type(field.type)) for field in rows.schema])
         guarded = Guarded(rechunked(decoded(checked_durations(rows), plain), plain, ROW_GROUP))
-        on.register("_e_rows", pa.RecordBatchReader.from_batches(plain, guarded))
         columns = ", ".join(_typed(field.name, untyped) for field in plain)
         try:
+            on.register("_e_rows", pa.RecordBatchReader.from_batches(plain, guarded))
             on.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM _e_rows")
         except duckdb.Error:
             guarded.reraise()  # what the stream itself raised, which DuckDB only quotes

@@ -31,6 +31,7 @@ from engine.dialects.postgresql_belongings import belongings, said
 from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, staging_types, wrapped
 from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
 from engine.dialects.postgresql_replace import Replacement, analyze, patiently
+from engine.dialects.recorded import checked_durations
 from engine.dialects.stamps import stamped
 from engine.dialects.streams import started
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
@@ -141,7 +142,7 @@ class PostgreSQL(Dialect):
                 f"the connection to the server broke at {location}: {text}", location=location, hint="run again"
             )
         detail = getattr(diag, "message_detail", None)
-        hint = {"42": "check the names in the query", "23": detail or "", "2B": detail or ""}.get(code[:2], "")
+        hint = _HINTS.get(code[:2], detail or "" if code[:2] in ("23", "2B") else "")
         hint = "correct the SQL" if code == _SYNTAX_ERROR else hint
         return kind(f"PostgreSQL refused {location}: {text}", location=location, hint=hint)
 
@@ -305,7 +306,7 @@ class PostgreSQL(Dialect):
             schema, wanted = rows.schema, staging_types(rows.schema, types)
             columns = ", ".join(f"{sql.quoted(column)} {type_}" for column, type_ in wanted.items())
             control.execute(f"CREATE TABLE {name} ({columns})".encode())
-            count = copy_in(control.cursor(), name, rows, wanted)
+            count = copy_in(control.cursor(), name, checked_durations(rows), wanted)
             parsed = [n for n in types if n in wanted and types[n] != wanted[n]]
             for column in parsed:
                 to = f"TYPE {types[column]} USING {sql.quoted(column)}::{types[column]}"
@@ -387,6 +388,14 @@ class PostgreSQL(Dialect):
         cursor.execute(f"DROP VIEW {sql.quoted_table(probe)}".encode())
         old = [(column.name, column.type) for column in before.columns]
         return [tuple(row) for row in rows][: len(old)] == old
+
+
+_HINTS = {
+    "22": "correct the value in the dataflow",
+    "42": "check the names in the query",
+    "54": "split the columns over several tables",
+}
+"""What to do, by the class of the server's error."""
 
 
 def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:

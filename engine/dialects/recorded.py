@@ -2,8 +2,8 @@
 
 Theory of operation. A database has fewer types than Arrow: a category is kept as text, seconds as microseconds, an
 instant in Paris as the instant. The ledger row of a save holds the Arrow schema that was written, so a reader of the
-whole table gets its types back, by conversions that change no value or fail. Where the rows were added by several saves,
-a column has the type they all agree on, or none but the database's own.
+whole table gets its types back, by conversions that change no value or fail. Where the rows were added by several
+saves, a column has the type they all agree on, or none but the database's own.
 """
 
 from __future__ import annotations
@@ -92,20 +92,26 @@ def comes_back(stored: pa.DataType, written: pa.DataType, *, inside: bool = Fals
         return not inside and (is_parsed or comes_back(stored, written.storage_type))
     if kinds.is_dictionary(written) or kinds.is_run_end_encoded(written):
         return not inside and comes_back(stored, written.value_type)
-    if is_list(stored) and is_list(written):
-        return comes_back(stored.value_type, written.value_type, inside=True)
-    if kinds.is_struct(stored) and kinds.is_struct(written):
-        return [f.name for f in stored] == [f.name for f in written] and all(
-            comes_back(a.type, b.type, inside=True) for a, b in zip(stored, written, strict=True)
-        )
-    if kinds.is_map(stored) and kinds.is_map(written):
-        return comes_back(stored.key_type, written.key_type, inside=True) and comes_back(
-            stored.item_type, written.item_type, inside=True
+    if pa.types.is_nested(written):
+        parts, written_parts = _parts(stored), _parts(written)
+        return (
+            parts != []
+            and [name for name, _ in parts] == [name for name, _ in written_parts]
+            and all(comes_back(a, b, inside=True) for (_, a), (_, b) in zip(parts, written_parts, strict=True))
         )
     if kinds.is_interval(stored) and kinds.is_duration(written):
         return not inside
     widened = kinds.is_float32(stored) and kinds.is_float16(written)
     return widened or any(_is_any(stored, family) and _is_any(written, family) for family in _FAMILIES)
+
+
+def _parts(type_: pa.DataType) -> list[tuple[str, pa.DataType]]:
+    """Return the types inside a nested type, under names that tell a list, a struct and a map apart."""
+    if is_list(type_):
+        return [("[]", type_.value_type)]
+    if kinds.is_map(type_):
+        return [("{key}", type_.key_type), ("{item}", type_.item_type)]
+    return [(field.name, field.type) for field in type_] if kinds.is_struct(type_) else []
 
 
 def _is_any(type_: pa.DataType, family: tuple[Callable[[Any], bool], ...]) -> bool:
@@ -190,7 +196,7 @@ def _column(column: pa.Array, field: pa.Field) -> pa.Array:
         return column if column.type == field.type else _converted(column, field.type)
     except (pa.ArrowException, ValueError) as error:
         raise LoadError(
-            f"column {field.name!r} was written as {field.type}, but now holds something else: {error}",
+            f"column {field.name!r} was written as {field.type}, but now holds something else",
             hint="somebody else wrote to the table: rebuild it, or read it with from_.query",
         ) from error
 

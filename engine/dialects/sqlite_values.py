@@ -158,7 +158,7 @@ def _decoded(values: Sequence[Any], field: pa.Field) -> pa.Array:
         return pa.array(values, type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError) as error:
         raise LoadError(
-            f"column {field.name!r} holds something that is not {type}: {error}",
+            f"column {field.name!r} holds something that is not {type}",
             hint=f"cast it in the query, for instance CAST({field.name} AS TEXT)",
         ) from error
 

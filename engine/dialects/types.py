@@ -242,7 +242,7 @@ def _cast(column: pa.Array, field: pa.Field, first_row: int) -> pa.Array:
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         row = first_row + _rows_that_cast(column, field.type)
         raise SaveError(
-            f"column {field.name!r} of type {column.type} cannot be kept exactly as {field.type}, in row {row}: {error}",
+            f"column {field.name!r} of type {column.type} cannot be kept exactly as {field.type}, in row {row}",
             hint="round or convert the column in the dataflow",
         ) from error
 

@@ -91,8 +91,7 @@ class Pandas(FrameLibrary):
         _check_index(frame)
         arrays = [_to_arrow(str(name), series) for name, series in frame.items()]
         fields = [
-            _field(str(name), series.dtype, array)
-            for (name, series), array in zip(frame.items(), arrays, strict=True)
+            _field(str(name), series.dtype, array) for (name, series), array in zip(frame.items(), arrays, strict=True)
         ]
         return pa.table(arrays, schema=pa.schema(fields)).to_reader(max_chunksize=BATCH_ROWS)
 

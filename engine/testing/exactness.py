@@ -1,11 +1,12 @@
 """The matrix of exactness: what of every type comes back from every database, and the page that shows it.
 
-``python -m engine.testing.exactness duckdb:///… postgresql://… sqlite:///…`` writes ``docs/reference/types.md`` anew; the
-databases are to be empty.
+``python -m engine.testing.exactness duckdb:///… postgresql://… sqlite:///…`` writes ``docs/reference/types.md`` anew;
+the databases are to be empty.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class Outcome:
 
     Attributes:
         flavours: The flavours that have the type.
-        state: `KEPT`; `EQUAL`: the values equal those that went in, the type is the same, but they can be told apart; or
+        state: `KEPT`; `EQUAL`: the values equal those that went in, of the same type, but they can be told apart; or
             why the save was refused.
     """
 
@@ -62,22 +63,29 @@ def outcomes(url: str) -> dict[str, Outcome]:
 
 
 def _outcome(name: str, frames: dict[str, Any], names_column: str) -> Outcome:
-    states = {}
-    for flavour, frame in frames.items():
-        if frame is not None:
-            table = f"{name} of {flavour}"
-            try:
-                TableSaver(f'"{table}"').save_data(frame)
-            except SaveError as error:
-                assert names_column in error.message.replace("'", ""), error
-                assert error.hint, error
-                states[flavour] = f"{error.message.replace(table, 'the table')}; {error.hint}"
-                continue
-            back, _ = TableLoader(f'"{table}"').load_data(type(frame))
-            states[flavour] = compare(table, frame, back)
+    states = {
+        flavour: _state(f"{name} of {flavour}", frame, names_column)
+        for flavour, frame in frames.items()
+        if frame is not None
+    }
     kinds = {state if state in (KEPT, EQUAL) else "refused" for state in states.values()}
     assert len(kinds) == 1, (name, states)
     return Outcome(tuple(states), states[next(reversed(states))])
+
+
+def _state(table: str, frame: Any, names_column: str) -> str:
+    refusal = None
+    try:
+        TableSaver(f'"{table}"').save_data(frame)
+    except SaveError as error:
+        refusal = error
+    if refusal is None:
+        back, _ = TableLoader(f'"{table}"').load_data(type(frame))
+        return compare(table, frame, back)
+    assert names_column in refusal.message.replace("'", ""), refusal
+    assert refusal.hint, refusal
+    said = refusal.message.replace(f'"{table}"', "the table").replace(table, "the table")
+    return f"{re.sub(r'_e_[0-9a-f]+', '…', said)}; {refusal.hint}"
 
 
 def compare(name: str, frame: Any, back: Any) -> str:
@@ -116,19 +124,18 @@ def _rows(frame: Any) -> Iterator[tuple[Any, ...]]:
 
 def matrix(by_database: dict[str, dict[str, Outcome]]) -> str:
     """Return the table of the page, and the refusals below it."""
-    databases, reasons = list(by_database), []
+    databases, reasons = list(by_database), dict[str, int]()
     lines = ["| | " + " | ".join([*FLAVOURS, *databases]) + " |", "|---|" + "---|" * (len(FLAVOURS) + len(databases))]
     for name in [case.name for case in CASES] + list(TABLES):
         found = [by_database[database][name] for database in databases]
         cells = ["✓" if flavour in found[0].flavours else "" for flavour in FLAVOURS]
-        for database, outcome in zip(databases, found, strict=True):
-            if outcome.state in (KEPT, EQUAL):
-                cells.append(outcome.state)
-            else:
-                reasons.append(f"{len(reasons) + 1}. {database}, {name}: {outcome.state}")
-                cells.append(f"refused ({len(reasons)})")
+        for outcome in found:
+            is_back = outcome.state in (KEPT, EQUAL)
+            cells.append(
+                outcome.state if is_back else f"refused ({reasons.setdefault(outcome.state, len(reasons) + 1)})"
+            )
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n\n" + "\n".join(reasons)
+    return "\n".join([*lines, "", *(f"{number}. {reason}" for reason, number in reasons.items())])
 
 
 def page_with(text: str, table: str) -> str:
@@ -140,8 +147,9 @@ def page_with(text: str, table: str) -> str:
 def shown(text: str, database: str) -> dict[str, str]:
     """Return what a page says of one database, by case: `KEPT`, `EQUAL` or ``refused``."""
     rows = [line.strip("| \n").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    place = next(row for row in rows if database in row).index(database) - len(rows[0])
-    return {row[0]: row[place].partition(" (")[0] for row in rows if len(row) > len(FLAVOURS)}
+    head = next(row for row in rows if database in row)
+    place = head.index(database) - len(head)
+    return {row[0]: row[place].partition(" (")[0] for row in rows if row is not head and len(row) > len(FLAVOURS)}
 
 
 def main() -> None:
