@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
@@ -95,7 +96,11 @@ class TaskRunner(NodeRunner):
             hook(run_id=self._records.run_id, task_ids=[group.id for group in plan.groups])
         self._nodes = {node.name: node for node in stage.nodes}
         setting = Setting(
-            self._hooks, self._records.run_id, self._records.is_recording, names_tasks=self._tasking.names_tasks
+            self._hooks,
+            self._records.run_id,
+            self._records.is_recording,
+            names_tasks=self._tasking.names_tasks,
+            thread=threading.get_ident(),
         )
         session = session_at_work()
         place = Place(session.default_url, session.tracks_sources) if session else Place(None, tracks_sources=False)

@@ -6,12 +6,14 @@ comes back with its values, and the driver's thread writes it down.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.execution.nodes import NodeRunner
 from engine.execution.reads import metadata_of
 from engine.execution.recorder import rows_of
+from engine.io.session import own_lane
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,12 +33,14 @@ class Setting:
         run_id: The run.
         is_recording: What the nodes did is to be noted.
         names_tasks: Hooks are told which task a node belongs to.
+        thread: The driver's thread; on any other, loaders have connections of their own.
     """
 
     hooks: LifecycleAdapterSet
     run_id: str
     is_recording: bool
     names_tasks: bool
+    thread: int
 
 
 class Note(NamedTuple):
@@ -138,6 +142,12 @@ class Task:
 
     def __call__(self) -> Outcome:
         """Run the nodes; what one raises is in the outcome."""
+        if threading.get_ident() == self.setting.thread:
+            return self._run()
+        with own_lane():
+            return self._run()
+
+    def _run(self) -> Outcome:
         hooks, notes = self.setting.hooks, Notes(self.setting)
         before, after = hooks.of("pre_task_execute"), hooks.of("post_task_execute")
         task_id = self.task_id if self.setting.names_tasks else None

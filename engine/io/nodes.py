@@ -5,12 +5,15 @@ The string tags are the ones hooks written for Apache Hamilton look for.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from engine.bindings import Group, Source, Value
 from engine.errors import OptionError
+from engine.io.data_adapters import TableSource
 from engine.io.lookup import find_loader, find_saver
+from engine.io.session import in_turn
 from engine.node import Node, NodeKind
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from engine.bindings import Binding
     from engine.io.data_adapters import DataLoader, DataSaver
     from engine.io.materialization import LoadRequest, SaveRequest
+    from engine.io.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,17 @@ class LoadData:
 
     def __call__(self, **options: Any) -> tuple[Any, dict[str, Any]]:
         """Return the value and what the loader says of it."""
-        return self.make(**options).load_data(self.type)
+        loader = self.make(**options)
+        with in_turn(functools.partial(is_apart, loader)):
+            return loader.load_data(self.type)
+
+
+def is_apart(loader: DataLoader, session: Session) -> bool:
+    """Say whether a loader may work on another thread than the caller's, beside others."""
+    if not loader.may_leave_thread:
+        return False
+    source = loader.source()
+    return not isinstance(source, TableSource) or session.warehouse(source.warehouse).has_many_connections
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from engine.identifiers import new_id
 from engine.io.places import Place, Places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from engine.dialects.base import Commit
@@ -47,6 +47,7 @@ class Session:
         self.stays_open = False
         self._warehouses: dict[tuple[str, int], Warehouse] = {}
         self._guard = threading.Lock()
+        self._turn = threading.RLock()
         self._users = 0
 
     def warehouse(self, url: str | None = None) -> Warehouse:
@@ -165,6 +166,25 @@ def own_lane() -> Iterator[None]:
 def session_at_work() -> Session | None:
     """Return the session of the run at work, or None outside of one."""
     return _SESSION.get()
+
+
+@contextlib.contextmanager
+def in_turn(is_apart: Callable[[Session], bool]) -> Iterator[None]:
+    """Let whatever works in this block have the connections of the caller's thread to itself, if it needs those.
+
+    Args:
+        is_apart: Says whether it may work on connections of its own thread, beside all others.
+    """
+    session = _SESSION.get()
+    if session is None or (_LANE.get() and is_apart(session)):
+        yield
+        return
+    with session._turn:  # noqa: SLF001 - of this file
+        token = _LANE.set(0)
+        try:
+            yield
+        finally:
+            _LANE.reset(token)
 
 
 @contextlib.contextmanager

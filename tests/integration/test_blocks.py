@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from engine.ad_hoc_utils import module_from_source
+from engine.driver import Builder
 from engine.errors import BlockError
 from engine.execution.executors import (
     MultiProcessingExecutor,
@@ -206,3 +208,24 @@ def test_branches_load_files_and_tables(project: Project, tmp_path: Path, execut
         "JOIN dataset d USING (dataset_id)",
     )
     assert {str(tmp_path / f"{number}.csv") for number in range(8)} <= {name for (name,) in read}
+
+
+def test_a_database_with_one_connection_is_asked_in_turn(tmp_path: Path) -> None:
+    """A database in memory has one connection; branches on threads use it one after another."""
+    module = module_from_source(
+        READING.replace('@load_from.csv(inject_="file", file=source("path"))', "")
+        .replace("file: pl.DataFrame, ", "")
+        .replace('file.join(known, on="id")', "known")
+    )
+    known = module_from_source(
+        "import polars as pl\n\n\ndef start() -> pl.DataFrame:\n    return pl.DataFrame({'id': [1, 2]})\n"
+    )
+    builder = Builder().with_modules(module, known).with_warehouse("duckdb:///:memory:")
+    builder.enable_dynamic_execution(allow_experimental_mode=True)
+    driver = builder.with_materializers(to.table(id="kept", dependencies=["start"], table="known")).build()
+    _, values = driver.materialize(
+        to.memory(id="all", dependencies=["whole"]),
+        additional_vars=["kept", "whole"],
+        inputs={"numbers": list(range(40))},
+    )
+    assert len(values["whole"]) == 80
