@@ -45,9 +45,11 @@ FLOWS = {
     "the items": (ITEMS, ["item"]),
     "the items and what is gathered": (ITEMS + TWICE + TOTAL, ["item", "total"]),
     "a list of items": (
-        "def item() -> Parallelizable[str]: return ['b', 'a']\n"
-        "def upper(item: str) -> str: return item.upper()\n"
-        "def joined(upper: Collect[str]) -> str: return str(upper)\n",
+        """
+def item() -> Parallelizable[str]: return ['b', 'a']
+def upper(item: str) -> str: return item.upper()
+def joined(upper: Collect[str]) -> str: return str(upper)
+""",
         ["joined"],
     ),
     "one block after another": (

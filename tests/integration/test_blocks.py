@@ -127,7 +127,7 @@ def test_a_failing_branch_fails_its_output_and_is_recorded(blocks: Project) -> N
     """The output fails with the node's own error; what read it is blocked, and the record says which node failed."""
     result = blocks.driver(*TABLES).refresh(inputs={"parts": 10})
     assert states(result) == {"whole_table": "failed", "counted_table": "blocked"}
-    rows = dict((name, state) for name, state, _ in ask(blocks, NODE_RUNS))
+    rows = {name: state for name, state, _ in ask(blocks, NODE_RUNS)}
     assert rows["frame"] == "failed"
     assert rows["part"] == "success"
     ((kind, message),) = ask(
@@ -210,7 +210,7 @@ def test_branches_load_files_and_tables(project: Project, tmp_path: Path, execut
     assert {str(tmp_path / f"{number}.csv") for number in range(8)} <= {name for (name,) in read}
 
 
-def test_a_database_with_one_connection_is_asked_in_turn(tmp_path: Path) -> None:
+def test_a_database_with_one_connection_is_asked_in_turn() -> None:
     """A database in memory has one connection; branches on threads use it one after another."""
     module = module_from_source(
         READING.replace('@load_from.csv(inject_="file", file=source("path"))', "")

@@ -74,6 +74,7 @@ class Stamp(lifecycle.TaskExecutionHook):
 
     def run_after_task_execution(self, *, task_id: str, **facts: Any) -> None:
         """Write it."""
+        del facts
         with open(self.path, "a", encoding="utf-8") as file:  # noqa: PTH123 - appended to by several processes
             file.write(f"{task_id} {os.getpid()}\n")
 

@@ -82,6 +82,7 @@ def test_hooks_see_every_node_and_no_task() -> None:
 
     class Hook(NodeExecutionHook):
         def run_before_node_execution(self, *, node_name: str, task_id: str | None, **facts: Any) -> None:
+            del facts
             told.append((node_name, task_id))
 
         def run_after_node_execution(self, **facts: Any) -> None:
