@@ -4,7 +4,8 @@ Theory of operation. There is one way to run. The outputs of the plan are stages
 for. For each output the planner is asked again if it was *maybe*; a fresh one is passed over, any other has the nodes
 it needs run and its saver last. A fresh output that a stale one reads is read back from its table when it comes back
 exactly; else it is computed and saved again, so that what is computed with is always what is recorded. The commit is
-the warehouse's; the record follows it.
+the warehouse's; the record follows it. What the ledger and the record say is put together in
+`engine.execution.account`; loads and saves may go on beside the nodes (`engine.execution.transfers`).
 
 A failure in one output blocks the ones that read it. `execute` and `materialize` raise the user's own exception at
 once; `refresh` goes on with independent outputs and reports.
@@ -13,61 +14,38 @@ once; `refresh` goes on with independent outputs and reports.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import time
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from engine.dialects.base import Intent
 from engine.errors import EngineError, NodeError
-from engine.execution import versions
+from engine.execution.account import Account, Save
 from engine.execution.nodes import NodeRunner
 from engine.execution.readback import read_back
-from engine.execution.reads import as_record, boundary_key, input_read, metadata_of, output_read
 from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule
 from engine.execution.transfers import Transfers, done
 from engine.execution.values import Values
-from engine.identifiers import new_id
-from engine.io.data_adapters import DataSaver, FileTarget, TableTarget
-from engine.io.nodes import adapter_of
 from engine.io.session import saving, using
-from engine.io.traffic import written_twice
-from engine.metadata.records import NodeRun, NodeRunState, Reason, RunState
-from engine.node import NodeKind
-from engine.planning.recipe import PENDING, UNKNOWN
+from engine.metadata.records import NodeRunState, Reason, RunState
 from engine.planning.staleness import State
-
-STAGES_AHEAD = 4
-"""Among the loads of how many outputs one may begin before its turn."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
-    from concurrent.futures import Future
 
     from engine.execution.recorder import Recorder
     from engine.execution.request import Prepared, Request
-    from engine.execution.transfers import Moved
-    from engine.io.data_adapters import Target
-    from engine.io.places import Place
-    from engine.io.session import Saving, Session
+    from engine.io.session import Session
     from engine.lifecycle.base import LifecycleAdapterSet
-    from engine.metadata.records import DatasetVersion, InputRead, OutputRecord
+    from engine.metadata.records import OutputRecord
     from engine.node import Node
     from engine.planning.planner import Planner
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Save:
-    """A save that has begun: what it is for, since when that was built, and what will hold what it gave."""
-
-    output: str
-    started_at: datetime
-    target: Target | None
-    saving: Saving
-    moved: Future[Moved]
+STAGES_AHEAD = 4
+"""Among the loads of how many outputs one may begin before its turn."""
 
 
 class Runner:
@@ -105,18 +83,15 @@ class Runner:
         self.records = records
         given = {**self.graph.config, **request.inputs, **request.overrides}
         self.values: MutableMapping[str, Any] = Values(given) if hooks.method("do_node_recall") else given
-        self.nodes = make_nodes(self.values, hooks, recorder, self._note_read)
+        self.account = Account(planner, session, recorder, records, self.values, once=request.rerun == "stale")
+        self.nodes = make_nodes(self.values, hooks, recorder, self.account.note_read)
         self.nodes.blocks = prepared.blocks
         stays = hooks.sees_turns or not recorder.is_recording
         self.transfers = Transfers(session, self.values, stops_at_failure=request.stops_at_failure, stays=stays)
         self.nodes.take = self.transfers.take
         self.results: dict[str, OutputResult] = {}
         self.outputs = planner.outputs
-        self._commit_ids = {output: new_id() for output in self.outputs}
-        self._reads: dict[str, dict[str, InputRead]] = {}
-        self._surprises: dict[str, Reason] = {}
-        self._saves: list[_Save] = []
-        self._loaded: set[str] = set()
+        self._saves: list[Save] = []
 
     @functools.cached_property
     def schedule(self) -> Schedule:
@@ -133,7 +108,7 @@ class Runner:
             Exception: What a node raised, where the request stops at the first failure.
         """
         started = time.perf_counter()
-        self._declare()
+        self.account.declare(self._building(), self.request.final_vars)
         try:
             with using(self.session), self.nodes, contextlib.closing(self.transfers):
                 self._bring_up_to_date()
@@ -170,29 +145,8 @@ class Runner:
             state, built=counts["built"] + counts["unchanged"], fresh=counts["fresh"], failed=failed, error=error
         )
 
-    def _declare(self) -> None:
-        if not self.recorder.is_recording:
-            return
-        now = datetime.now(tz=UTC)
-        building = [output for output in self.outputs if self._state(output) is not State.FRESH]
-        cones = [self.planner.cones.cone(output) for output in building]
-        nodes = dict.fromkeys(name for cone in cones for name in cone.nodes)
-        nodes |= dict.fromkeys(self.outputs)
-        for name in self.graph.order(self.request.final_vars, stop=lambda n: n in self.values):
-            if self.graph.nodes[name].kind is not NodeKind.SAVER:
-                nodes.setdefault(name)
-        intents = [
-            NodeRun(
-                node_run_id=self.recorder.node_run_id(output),
-                run_id=self.recorder.run_id,
-                node=output,
-                state=NodeRunState.RUNNING,
-                commit_id=self._commit_ids[output],
-                started_at=now,
-            )
-            for output in building
-        ]
-        self.recorder.declare(self.planner.cones, nodes, intents)
+    def _building(self) -> list[str]:
+        return [output for output in self.outputs if self._state(output) is not State.FRESH]
 
     def _state(self, output: str) -> State:
         verdict = self.planner.verdicts.get(output)
@@ -218,7 +172,7 @@ class Runner:
             del self.values[name]
 
     def _build(self, stage: int, output: str) -> None:
-        location, reasons = self.planner.location(output), self._reasons(output)
+        location, reasons = self.planner.location(output), self.account.reasons(output)
         for hook in self.hooks.of("run_before_output"):
             hook(output=output, location=location, reasons=reasons, run_id=self.recorder.run_id)
         started = datetime.now(tz=UTC)
@@ -236,20 +190,11 @@ class Runner:
 
     def _fail(self, output: str, started: datetime, error: Exception) -> None:
         duration_s = (datetime.now(tz=UTC) - started).total_seconds()
-        reasons = self._reasons(output)
+        reasons = self.account.reasons(output)
         failure = OutputResult(name=output, state="failed", reasons=reasons, duration_s=duration_s, error=error)
         self._finish(output, failure)
 
-    def _reasons(self, output: str) -> tuple[Reason, ...]:
-        verdict, surprise = self.planner.verdicts.get(output), self._surprises.get(output)
-        noticed = (surprise,) if surprise is not None else ()
-        if verdict is None:
-            return (Reason(code="forced", subject="rerun of all"), *noticed) if self.recorder.is_recording else ()
-        return (*verdict.reasons, *noticed)
-
     def _finish(self, output: str, result: OutputResult) -> None:
-        import dataclasses
-
         result = dataclasses.replace(result, location=self.planner.location(output))
         self.results[output] = result
         if result.state == "fresh":
@@ -280,7 +225,7 @@ class Runner:
             else:
                 self._build(stage - 1, keeper)  # its value is kept for this stage
 
-    def _run_and_begin_save(self, stage: int, output: str, started: datetime) -> _Save:
+    def _run_and_begin_save(self, stage: int, output: str, started: datetime) -> Save:
         """Run what an output needs, and begin its save, which is done on return where it may not leave this thread."""
         before, saver = self.schedule.saver(stage, output, self.values)
         self.transfers.begin_loads(self._upcoming_loads(stage))
@@ -288,14 +233,14 @@ class Runner:
         place = self.transfers.place_of(saver)
         if place is None:
             self._settle_saves()  # what is saved here comes after what was begun before it
-        target, intent = self._target(output), self._intent(output)
+        target, intent = self.account.target(output), self.account.intent(output)
         with saving(intent) as current:
             if place is not None:
                 moved = self.transfers.begin_save(saver, place)
             else:
                 began = datetime.now(tz=UTC)
                 moved = done(self.nodes.run_saver(saver), began)
-        return _Save(output, started, target, current, moved)
+        return Save(output, started, target, current, moved)
 
     def _upcoming_loads(self, stage: int) -> Iterator[Node]:
         """Give the loaders that this stage and the next ones need and that wait for no save of this run."""
@@ -305,7 +250,7 @@ class Runner:
             for name in self.planner.cones.cone(output).loaders:
                 loader = self.graph.nodes[name]
                 waits = any(saver in self.outputs and saver not in self.results for saver in loader.after)
-                if not (waits or name in self._loaded or name in self._per_item):
+                if not (waits or name in self.account.loaded or name in self._per_item):
                     yield loader
 
     @functools.cached_property
@@ -319,7 +264,7 @@ class Runner:
             upstream = frozenset(self.graph.order((output,)))
             self._settle_saves(lambda save: save.output in upstream)
 
-    def _settle_saves(self, concerns: Callable[[_Save], bool] = lambda _: True) -> None:
+    def _settle_saves(self, concerns: Callable[[Save], bool] = lambda _: True) -> None:
         """Wait for saves and record what became of them.
 
         Raises:
@@ -331,10 +276,10 @@ class Runner:
         if failures and self.request.stops_at_failure:
             raise failures[0]
 
-    def _settle(self, save: _Save) -> Exception | None:
+    def _settle(self, save: Save) -> Exception | None:
         try:
             moved = save.moved.result()
-            result = self._result(save, moved)
+            result = self.account.settle(save, moved, is_recalled=save.output in self.nodes.recalled)
         except CancelledError:  # one before it failed: as if its turn had never come
             return None
         except Exception as error:  # noqa: BLE001 - reported, and raised by whoever asked to stop
@@ -344,137 +289,12 @@ class Runner:
         self._finish(save.output, result)
         return None
 
-    def _result(self, save: _Save, moved: Moved) -> OutputResult:
-        output = save.output
-        version = self._version(output, save.target, save.saving, moved.value)
-        self.planner.settle(output, version.token if version else None)
-        changed = output not in self.nodes.recalled and (version is None or version.changed)
-        if version is not None:
-            self._compare_with_record(output, version)
-            self.recorder.commit(version)
-        rows = version.row_count if version else None
-        self._record_output(save, moved, NodeRunState.SUCCESS if changed else NodeRunState.UNCHANGED, rows)
-        return OutputResult(
-            name=output,
-            state="built" if changed else "unchanged",
-            reasons=self._reasons(output),
-            rows=rows,
-            duration_s=(moved.ended_at - save.started_at).total_seconds(),
-            metadata=moved.value,
-        )
-
-    def _compare_with_record(self, output: str, version: DatasetVersion) -> None:
-        """Notice that the same recipe has given other content than the last time: a free audit of reproducibility."""
-        record = self.records.get(output)
-        same_recipe = record is not None and record.recipe_version == version.recipe_version != ""
-        if record is not None and same_recipe and record.content_hash != version.content_hash and version.changed:
-            old, new = record.content_hash or "", version.content_hash or ""
-            said = f"{output} has other content by an equal recipe"
-            self._surprises[output] = Reason(code="nondeterministic", subject=said, old=old[-10:], new=new[-10:])
-
-    def _intent(self, output: str) -> Intent:
-        adopts = output in self.planner.adopted
-        if not self.recorder.is_recording:
-            return Intent(commit_id=self._commit_ids[output], run_id=self.recorder.run_id, adopt=adopts)
-        recipe = self.planner.recipe(output)
-        return Intent(
-            commit_id=self._commit_ids[output],
-            run_id=self.recorder.run_id,
-            node_run_id=self.recorder.node_run_id(output),
-            recipe_version=recipe.version,
-            epoch=self.recorder.epoch,
-            once=self.request.rerun == "stale",
-            adopt=adopts,
-            record={
-                "node": output,
-                "project": self.recorder.project,
-                "recipe": recipe.manifest(),
-                "inputs": [as_record(read) for read in self._all_reads(output)],
-            },
-        )
-
-    def _target(self, output: str) -> Target | None:
-        """Return what a saver writes, now that the nodes which may have named it have run.
-
-        Raises:
-            DuplicateNodeError: Another saver of this run writes there.
-        """
-        adapter = adapter_of(self.graph.nodes[output], self.values)
-        target = adapter.target() if isinstance(adapter, DataSaver) else None
-        place = self.session.places.of(target)
-        if target is not None and place is not None:
-            other = self._writers.setdefault(place, output)
-            if other != output:
-                raise written_twice(other, output, target)
-        return target
-
-    @functools.cached_property
-    def _writers(self) -> dict[Place | None, str]:
-        """Who writes each place in this run, as far as it is known."""
-        targets = self.planner.cones.targets
-        return {self.session.places.of(targets[o]): o for o in self.outputs if targets[o] is not None}
-
-    def _version(self, output: str, target: Target | None, save: Saving, metadata: Any) -> DatasetVersion | None:
-        intent, commit = save.intent, save.commit
-        if commit is not None and save.warehouse is not None:
-            unchanged = None if commit.changed else intent
-            return versions.from_ledger(save.warehouse, commit.row, unchanged, changed=commit.changed)
-        path = target.path if isinstance(target, FileTarget) else None
-        if path is None and isinstance(metadata, dict):
-            path = metadata.get("file_metadata", {}).get("path")
-        if path is None:
-            return None
-        record = self.records.get(output)
-        previous = (record.version_id, record.token, 0) if record else None
-        return versions.of_file(path, intent, metadata, previous)
-
     def _final_values(self) -> dict[str, Any]:
         stage = self.prepared.stage
         if stage is None:
             stage = self.schedule.stage(len(self.outputs), self.request.final_vars, self.values)
         self.nodes.run(stage)
         return {name: self.values[name] for name in self.request.final_vars}
-
-    def _record_output(self, save: _Save, moved: Moved, state: NodeRunState, rows: int | None) -> None:
-        if self.recorder.is_recording:
-            self.recorder.read(save.output, self._boundary_reads(save.output))
-        self.recorder.node(
-            self.graph.nodes[save.output],
-            state,
-            started_at=moved.started_at,
-            ended_at=moved.ended_at,
-            reasons=self._reasons(save.output),
-            recipe_version=save.saving.intent.recipe_version,
-            commit_id=save.saving.intent.commit_id,
-            rows=rows,
-        )
-
-    def _boundary_reads(self, output: str) -> Iterator[InputRead]:
-        """Give the outputs that an output was made from as versions it read, although they passed through memory."""
-        for node, keeper in self.planner.cones.cone(output).boundaries.items():
-            target = self.planner.cones.targets[keeper]
-            token = self.planner.output_token(keeper)
-            if isinstance(target, TableTarget) and token not in {PENDING, UNKNOWN}:
-                yield output_read(self.session, target, node, keeper, token)
-
-    def _all_reads(self, output: str) -> Iterator[InputRead]:
-        """Give all that an output was made from: what its loaders read, and other outputs."""
-        loaders = self.planner.cones.cone(output).loaders
-        yield from (read for loader in loaders for read in self._reads.get(loader, {}).values())
-        yield from self._boundary_reads(output)
-
-    def _note_read(self, node: Node, value: Any) -> None:
-        """Record which version of which dataset a loader read, and tell the planner."""
-        self._loaded.add(node.name)
-        source = self.planner.cones.source(node.name)
-        read = input_read(self.session, node.name, source, metadata_of(value))
-        if read is None:
-            return
-        # The loader of a block reads once per branch.
-        reads = self._reads.setdefault(node.name, {})
-        reads[boundary_key(self.session, source, read, node.name)] = read
-        self.planner.read(node.name, {key: read.token for key, read in reads.items()})
-        self.recorder.read(node.name, reads.values())
 
 
 def failed_node(error: BaseException) -> str | None:
