@@ -39,7 +39,7 @@ class AsyncDriver(Inspection):
     Args:
         config: Decides which functions exist, and fills parameters of the same name.
         modules: Modules of node functions, plain or coroutine.
-        result_builder: Joins the values that `execute` gives; a dictionary without one.
+        result_builder: Joins the values that `execute` gives; into a pandas frame without one, as `driver.Driver` does.
         adapters: Hooks; their coroutine methods are awaited.
         allow_module_overrides: A function of a later module replaces one of the same name.
     """
@@ -55,7 +55,7 @@ class AsyncDriver(Inspection):
     ) -> None:
         if _builder is None:
             given = [*adapters, *([result_builder] if result_builder is not None else [])]
-            _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*given)
+            _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*given).with_pandas_result()
             if allow_module_overrides:
                 _builder.allow_module_overrides()
         self.driver = driver.Builder.build(_builder)

@@ -76,10 +76,7 @@ class Driver(Inspection):
             _builder = Builder().with_config(config).with_modules(*modules).with_adapters(*adapters)
             if allow_module_overrides:
                 _builder.allow_module_overrides()
-            if not LifecycleAdapterSet(*adapters).does_method("do_build_result"):
-                from engine.base import PandasDataFrameResult
-
-                _builder.with_adapters(PandasDataFrameResult())
+            _builder.with_pandas_result()
         self._settings = _builder.copy()
         self.graph_modules = tuple(self._settings.modules)
         self.hooks = self._settings.hooks()

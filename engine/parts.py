@@ -87,6 +87,14 @@ class Parts(TakesExecutors):
         self.has_adapter = True
         return self.with_adapters(adapter)
 
+    def with_pandas_result(self) -> Self:
+        """Join the values of `execute` into a pandas frame, as the older constructors do, unless an adapter does it."""
+        if self.hooks().does_method("do_build_result"):
+            return self
+        from engine.base import PandasDataFrameResult
+
+        return self.with_adapters(PandasDataFrameResult())
+
     def with_warehouse(self, url: str) -> Self:
         """Set the database of loaders and savers that name none.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given, settings
@@ -42,10 +43,13 @@ def test_values_are_those_of_a_naive_evaluation(
         assert list(values.items()) == [(name, expected[name]) for name in wanted]
 
 
-@settings(max_examples=15, deadline=None)
-@given(dataflows(), _values)
-def test_an_event_loop_gives_the_same(definitions: list[Definition], inputs: dict[str, int]) -> None:
-    """The async driver gives what a naive evaluation gives."""
+@settings(max_examples=30, deadline=None)
+@given(dataflows(), _values, st.lists(st.booleans(), min_size=10, max_size=10))
+def test_an_event_loop_gives_the_same(
+    definitions: list[Definition], inputs: dict[str, int], coroutines: list[bool]
+) -> None:
+    """The async driver gives what a naive evaluation gives, whichever functions are coroutine functions."""
+    definitions = [replace(made, is_async=is_) for made, is_ in zip(definitions, coroutines, strict=False)]
     expected = naively(definitions, inputs)
 
     async def run() -> Any:

@@ -11,6 +11,7 @@ import pytest
 
 from engine.ad_hoc_utils import create_temporary_module
 from engine.async_driver import AsyncDriver, Builder
+from engine.base import DictResult
 from engine.errors import InputError
 from engine.function_modifiers import parameterize, value
 from engine.io.materialization import from_, to
@@ -66,16 +67,17 @@ def test_plain_and_coroutine_functions_mix() -> None:
 
 
 def test_the_constructor_is_hamiltons() -> None:
-    """The driver may be made from a configuration and modules."""
+    """The driver may be made from a configuration and modules; it gives a pandas frame unless told otherwise."""
 
-    async def work() -> Any:
-        driver = await AsyncDriver({"number": 2}, create_temporary_module(fetched, doubled)).ainit()
+    async def work(**told: Any) -> Any:
+        driver = await AsyncDriver({"number": 2}, create_temporary_module(fetched, doubled), **told).ainit()
         try:
             return await driver.execute(["doubled"])
         finally:
             driver.close()
 
-    assert run(work()) == {"doubled": 6}
+    assert run(work()).to_dict() == {"doubled": {0: 6}}
+    assert run(work(result_builder=DictResult())) == {"doubled": 6}
 
 
 MEETING: dict[str, asyncio.Barrier] = {}
