@@ -20,7 +20,6 @@ from engine.graph_types import HamiltonNode
 from engine.inspection import Inspection
 from engine.io.materialization import LoadRequest, SaveRequest
 from engine.io.session import Session, reads_on
-from engine.lifecycle.base import LifecycleAdapterSet
 from engine.node import NodeKind
 from engine.parts import Parts
 from engine.planning.cones import Cones
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from engine.execution.nodes import NodeRunner
     from engine.execution.results import RunResult
     from engine.lifecycle.api import LifecycleAdapter
+    from engine.lifecycle.base import LifecycleAdapterSet
     from engine.metadata.records import OutputRecord
     from engine.metadata.store import MetadataStore
     from engine.planning.plan import Plan
