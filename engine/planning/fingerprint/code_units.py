@@ -249,10 +249,12 @@ class CodeUnits:
             if (name in texts and is_shown(texts[name], value)) or (is_book and name not in texts):
                 continue
             constant = self._held(unit, "attribute", name, value)
-            # Where the value has no form, the expression it came from must do, or the third party's word.
-            is_described = name in texts or self._is_made_by_others(cls)
-            if constant.completeness != "opaque" or not is_described:
-                unit.refer(f".{name}", constant)
+            if constant.completeness == "opaque":
+                if self._is_made_by_others(cls):
+                    continue  # its word must do
+                if name in texts and is_expression(value):  # what its text does not say, it says itself
+                    constant.completeness, constant.warnings = "complete", []
+            unit.refer(f".{name}", constant)
 
     def _is_made_by_others(self, cls: type) -> bool:
         """Say whether a third party's base, metaclass or decorator may have put something of its own into a class."""

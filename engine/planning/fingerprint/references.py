@@ -8,6 +8,7 @@ party's modules are not looked up: their dotted name is all that counts.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import importlib
 import sys
 import types
@@ -176,7 +177,7 @@ class Resolver:
             module = target.__name__
             attribute = rest.pop(0)
             name = f"{name}.{attribute}"
-            target = getattr(target, attribute, MISSING)
+            target = _attribute(target, attribute)
             if target is MISSING:
                 return None
         if self.is_external(target) and not _wraps_project(target):
@@ -188,6 +189,14 @@ class Resolver:
                 return Reference(name, "", home, home.__name__, tuple(rest))  # compiled by the project: no text to read
             return Reference(".".join([name, *rest]), ".".join([full_name(target), *rest]))
         return Reference(name, "", target, module, tuple(rest))
+
+
+def _attribute(module: types.ModuleType, name: str) -> Any:
+    """Return an attribute of a project's module; a part of a package is loaded if it is not yet."""
+    if not hasattr(module, name) and hasattr(module, "__path__"):
+        with contextlib.suppress(Exception):  # whatever the user's module raises, there is no such part
+            return importlib.import_module(f"{module.__name__}.{name}")
+    return getattr(module, name, MISSING)
 
 
 def absolute_name(module: str, level: int, variables: Mapping[str, Any]) -> str:

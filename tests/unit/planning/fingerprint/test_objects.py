@@ -36,6 +36,7 @@ UNSEEN = {
     "a variable of the context": "import contextvars as c\nV = c.ContextVar('V')\ndef node():\n    return V.get()\n",
     "a counter": "import itertools\nI = itertools.count()\ndef node():\n    return next(I)\n",
     "a generator": "G = (i for i in 'ab')\ndef node():\n    return next(G)\n",
+    "an iterator of a class": "class C:\n    it = iter('ab')\ndef node():\n    return next(C.it)\n",
     "hidden attributes": "class C:\n    __dict__ = property(dict)\nc = C()\ndef node():\n    return c.k\n",
 }
 
