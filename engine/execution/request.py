@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.bindings import sources_of
+from engine.bindings import Source, sources_of
 from engine.errors import BlockError, InputError, RequestError, UnknownNodeError, did_you_mean
 from engine.execution.blocks import Block, blocks_of, parallel_nodes
 from engine.execution.scheduler import Stage
@@ -166,12 +166,15 @@ class Request:
         ]
 
     def _missing(self, graph: FunctionGraph, order: Sequence[str]) -> list[str]:
-        missing = [n for n in order if graph.nodes[n].kind is NodeKind.INPUT and not graph.nodes[n].optional]
-        readers = {parent: name for name in reversed(order) for parent in graph.upstream[name]} if missing else {}
+        """Return a fault for each input that is not given and that a node of this request cannot do without."""
+        missing = [name for name in order if graph.nodes[name].kind is NodeKind.INPUT]
+        needy = _needy_readers(graph, order) if missing else {}
         faults = []
         for name in missing:
-            reader = f", which node {readers[name]!r} reads," if name in readers else ""
-            faults.append(f"input {name!r}{reader} is missing{self._near(name, graph)}")
+            if name in needy:
+                faults.append(f"input {name!r}, which node {needy[name]!r} reads, is missing{self._near(name, graph)}")
+            elif name in self.final_vars and not graph.nodes[name].optional:
+                faults.append(f"input {name!r} is missing{self._near(name, graph)}")
         return faults
 
     def _near(self, name: str, graph: FunctionGraph) -> str:
@@ -189,6 +192,18 @@ class Request:
                 wanted = getattr(node.type, "__name__", str(node.type))
                 faults.append(f"input {name!r} is to be of type {wanted}, but is of type {type(value).__name__}")
         return faults
+
+
+def _needy_readers(graph: FunctionGraph, order: Sequence[str]) -> dict[str, str]:
+    """Return, per name that a node has no default for, the first such node."""
+    needy = {}
+    for reader in reversed(order):
+        node = graph.nodes[reader]
+        for parameter, name, _ in node.edges():
+            # A default stands in for a whole parameter, not for one item of a group.
+            if parameter not in node.optional or not isinstance(node.bindings[parameter], Source):
+                needy[name] = reader
+    return needy
 
 
 def inputs_of(graph: FunctionGraph, given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -294,7 +294,11 @@ class Runner:
         if stage is None:
             stage = self.schedule.stage(len(self.outputs), self.request.final_vars, self.values)
         self.nodes.run(stage)
-        return {name: self.values[name] for name in self.request.final_vars}
+        values, nodes = self.values, self.graph.nodes
+        # An input that everybody has a default for, and that is asked for itself, is nothing.
+        return {
+            n: None if n not in values and nodes[n].function is None else values[n] for n in self.request.final_vars
+        }
 
 
 def failed_node(error: BaseException) -> str | None:

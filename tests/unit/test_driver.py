@@ -88,6 +88,22 @@ def test_an_override_stands_for_its_node(driver: Driver) -> None:
     assert CALLS == ["total"]
 
 
+def test_an_input_is_missing_where_a_node_that_runs_needs_it(module: ModuleType) -> None:
+    """Readers with a default do without an input that others need; asked for itself, an optional input is nothing."""
+
+    def relaxed(number: int | None = None) -> str:
+        return f"given {number}"
+
+    driver = Builder().with_modules(module, create_temporary_module(relaxed)).build()
+    assert driver.execute(["relaxed"]) == {"relaxed": "given None"}
+    assert driver.execute(["relaxed"], inputs={"number": 1}) == {"relaxed": "given 1"}
+    with pytest.raises(InputError, match="'number', which node 'doubled' reads"):
+        driver.execute(["relaxed", "doubled"])
+    with pytest.raises(InputError, match="input 'number' is missing"):
+        driver.execute(["number"])
+    assert driver.execute(["extra", "total"], inputs={"number": 1}) == {"extra": None, "total": 4}
+
+
 def test_an_input_does_not_replace_a_node(driver: Driver) -> None:
     """A value given for the name of a node that computes is passed over, as in Apache Hamilton; overrides replace."""
     assert driver.execute(["total"], inputs={"number": 1, "doubled": 100}) == {"total": 4}
