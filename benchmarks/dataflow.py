@@ -4,6 +4,8 @@ Layers of 50 nodes with two parents each, in one process, side by side with a pl
 in order, and with Apache Hamilton where it is installed (``pip install apache-hamilton``). Hamilton walks by recursion,
 so it takes part where its depth allows. Prints a table and one JSON object.
 
+Before them, a block of 10,000 branches, each of two nodes.
+
 Limits: execute at most 2 times the plain loop; at least 8 times less per node than Hamilton at 5,000 nodes, build at
 least 5 times; 100,000 nodes build in 5 s and execute in 1 s.
 """
@@ -11,6 +13,7 @@ least 5 times; 100,000 nodes build in 5 s and execute in 1 s.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import importlib
 import json
@@ -34,6 +37,7 @@ SIZES = (1_000, 5_000, 100_000)
 REPEATS = 5
 STEADY = 20_000
 """Nodes after which the processor's caches hold what is executed again and again."""
+BRANCHES = 10_000
 DEEPEST_FOR_HAMILTON = 10_000
 """Nodes: 200 layers, near the depth at which its recursion ends."""
 
@@ -154,6 +158,43 @@ def peak_bytes(root: str, size: int) -> int:
     return int(done.stdout)
 
 
+def make_block(root: str) -> types.ModuleType:
+    """Return a module with a block of two nodes per branch."""
+    source = f"""
+from {root}.htypes import Collect, Parallelizable
+
+def item(count: int) -> Parallelizable[int]:
+    yield from range(count)
+
+def flipped(item: int) -> int:
+    return item ^ 1
+
+def mixed(flipped: int, item: int) -> int:
+    return flipped ^ item
+
+def total(mixed: Collect[int]) -> int:
+    return sum(mixed)
+"""
+    return importlib.import_module(f"{root}.ad_hoc_utils").module_from_source(source, f"block_of_{root}")  # type: ignore[no-any-return]
+
+
+def branch_seconds(root: str) -> dict[str, float]:
+    """Return the CPU seconds that a block takes per branch, by what runs the branches."""
+    executors = importlib.import_module(f"{root}.execution.executors")
+    builder = importlib.import_module(f"{root}.driver").Builder
+    module = make_block(root)
+    seconds = {}
+    for name, executor in (
+        ("one after another", executors.SynchronousLocalTaskExecutor()),
+        ("ten threads", executors.MultiThreadingExecutor(10)),
+    ):
+        dynamic = builder().enable_dynamic_execution(allow_experimental_mode=True).with_modules(module)
+        driver = dynamic.with_remote_executor(executor).build()
+        run = functools.partial(driver.execute, ["total"], inputs={"count": BRANCHES})
+        seconds[name] = best_of(run, repeats=REPEATS if root == "engine" else 1)[0] / BRANCHES
+    return seconds
+
+
 def import_seconds(root: str) -> float:
     """Return the CPU seconds that importing a driver, compiled before as any installed package is, adds to Python's."""
 
@@ -178,6 +219,10 @@ def main() -> None:
         roots.append("hamilton")
     report: dict[str, Any] = {"import": {root: import_seconds(root) for root in roots}}
     print("import    " + "   ".join(f"{root} {seconds * 1e3:.0f} ms CPU" for root, seconds in report["import"].items()))
+    report["branches"] = {root: branch_seconds(root) for root in roots}
+    for root, seconds in report["branches"].items():
+        shown = "   ".join(f"{what} {s * 1e6:.1f} µs" for what, s in seconds.items())
+        print(f"branches  {root:9} {shown}   (CPU per branch of two nodes)")
     for size in SIZES:
         module = make_module(size)
         report[str(size)] = {}

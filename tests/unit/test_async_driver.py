@@ -12,7 +12,7 @@ import pytest
 from engine.ad_hoc_utils import create_temporary_module
 from engine.async_driver import AsyncDriver, Builder
 from engine.base import DictResult
-from engine.errors import InputError
+from engine.errors import ConfigurationError, InputError
 from engine.function_modifiers import parameterize, value
 from engine.io.materialization import from_, to
 from engine.lifecycle import NodeExecutionHook
@@ -78,6 +78,12 @@ def test_the_constructor_is_hamiltons() -> None:
 
     assert run(work()).to_dict() == {"doubled": {0: 6}}
     assert run(work(result_builder=DictResult())) == {"doubled": 6}
+
+
+def test_dynamic_execution_is_refused() -> None:
+    """Branches run on executors, not on a loop; the builder says what to do instead."""
+    with pytest.raises(ConfigurationError, match="no parallel branches"):
+        Builder().enable_dynamic_execution(allow_experimental_mode=True)
 
 
 MEETING: dict[str, asyncio.Barrier] = {}
