@@ -42,6 +42,7 @@ PATHS = {
     "engine.ad_hoc_utils": ["create_temporary_module", "module_from_source"],
     "engine.async_driver": ["AsyncDriver", "Builder"],
     "engine.execution.executors": ["MultiProcessingExecutor", "MultiThreadingExecutor"],
+    "engine.execution.grouping": ["GroupByRepeatableBlocks", "GroupNodesAllAsOne", "NodeGroupPurpose"],
     "engine.function_modifiers.dependencies": ["UpstreamDependency", "source", "value"],
     "engine.log_setup": ["LOG_LEVELS", "setup_logging"],
     "engine.plugins.h_polars_lazyframe": ["PolarsLazyFrameResult", "with_columns"],
