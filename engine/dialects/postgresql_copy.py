@@ -15,6 +15,7 @@ import pgpq
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.dialects.sending import sending
 from engine.dialects.sql import quoted
 from engine.dialects.streams import rechunked
 from engine.dialects.types import arrow_type, decoded, is_list, plain_type, sql_type
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
     import psycopg
 
-COPY_ROWS = 16_384
-"""Rows encoded at a time: about 2 MB of a common table."""
+COPY_ROWS = 4_096
+"""Rows encoded at a time: the encoder holds Python's lock meanwhile, and the thread that sends waits for it."""
+
+COPY_BYTES = 4_000_000
+"""What is encoded at a time at most, but for a single row."""
 
 SCALED_DIGITS = 18
 """A numeric of up to so many digits fits a bigint when scaled."""
@@ -142,13 +146,22 @@ def copy_in(cursor: psycopg.Cursor[Any], table: str, rows: pa.RecordBatchReader,
     encoder = pgpq.ArrowToPostgresBinaryEncoder(schema)
     jsonb = [name for name in schema.names if types[name] == "jsonb"]
     count = 0
-    with cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)".encode()) as copy:
-        copy.write(encoder.write_header())
+    statement = f"COPY {table} ({columns}) FROM STDIN (FORMAT binary, FREEZE)".encode()
+    with cursor.copy(statement) as copy, sending(copy.write) as send:
+        send(encoder.write_header())
         for batch in rechunked(decoded(rows, schema), schema, COPY_ROWS):
             count += batch.num_rows
-            copy.write(encoder.write_batch(_versioned(batch, jsonb)))
-        copy.write(encoder.finish())
+            for part in _of_bounded_size(batch):
+                send(encoder.write_batch(_versioned(part, jsonb)))
+        send(encoder.finish())
     return count
+
+
+def _of_bounded_size(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Cut a batch of large values into pieces."""
+    rows = max(1, batch.num_rows * COPY_BYTES // max(batch.nbytes, 1))
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
 
 
 def _versioned(batch: pa.RecordBatch, jsonb: Sequence[str]) -> pa.RecordBatch:
