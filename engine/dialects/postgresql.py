@@ -28,7 +28,15 @@ from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
 from engine.dialects.postgresql_belongings import belongings, said
-from engine.dialects.postgresql_copy import arrow_schema, copy_in, reading_plan, rebuilt, staging_types, wrapped
+from engine.dialects.postgresql_copy import (
+    arrow_schema,
+    copy_in,
+    reading_plan,
+    rebuilt,
+    rebuilt_schema,
+    staging_types,
+    wrapped,
+)
 from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
 from engine.dialects.postgresql_replace import Replacement, analyze, patiently
 from engine.dialects.recorded import checked_durations
@@ -82,6 +90,8 @@ class PostgreSQL(Dialect):
 
     def close(self, connection: Link) -> None:
         """Close every connection."""
+        for stream in list(connection.streams):
+            connection.stop(stream)
         for reader in [*connection.idle, *connection.lent]:
             with suppress(adbc_driver_manager.Error):
                 reader.close()
@@ -204,12 +214,11 @@ class PostgreSQL(Dialect):
             cursor.close()
             connection.give_back(reader, clean=False)
             raise
-        if columns is not None:
-            batches = rebuilt(batches, columns, batch_rows)
-        made = pa.RecordBatchReader.from_batches(
-            _bare(batches.schema), started(_drained(connection, reader, cursor, batches, batch_rows))
+        schema = rebuilt_schema(batches.schema, columns)
+        parts = started(
+            _drained(connection, reader, cursor, batches, lambda b: rebuilt(b, columns, schema), batch_rows)
         )
-        return made, token
+        return pa.RecordBatchReader.from_batches(schema, parts), token
 
     def check_query(self, connection: Link, query: sa.TextClause) -> None:
         """Look at the word it begins with; that it is one statement, the server itself sees to."""
@@ -416,23 +425,27 @@ def _largest_scale(cursor: Any, text: str, count: int, name: str) -> int:
     return int(_first(cursor, f"SELECT coalesce(max(scale({name})), 0)::int8 FROM ({text}\n) AS _e_rows({names})")[0])
 
 
-def _bare(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([pa.field(field.name, field.type) for field in schema])
-
-
 def _drained(
-    connection: Link, reader: Any, cursor: Any, batches: pa.RecordBatchReader, batch_rows: int
+    connection: Link,
+    reader: Any,
+    cursor: Any,
+    batches: pa.RecordBatchReader,
+    rebuild: Callable[[pa.RecordBatch], pa.RecordBatch],
+    batch_rows: int,
 ) -> Iterator[pa.RecordBatch | None]:
-    schema, clean = _bare(batches.schema), False
+    clean, stream = False, None
     try:
         yield None
-        for batch in batches:
-            for start in range(0, batch.num_rows, batch_rows):
-                part = batch.slice(start, batch_rows)
-                yield pa.record_batch(part.columns, schema=schema)
+        stream = connection.receive(batches, cursor)
+        for batch in stream:
+            made = rebuild(batch)
+            for start in range(0, made.num_rows, batch_rows):
+                yield made.slice(start, batch_rows)
         cursor.execute("COMMIT")
         clean = True
     finally:
+        if stream is not None:
+            connection.stop(stream)
         with suppress(adbc_driver_manager.Error):
             batches.close()
             cursor.close()

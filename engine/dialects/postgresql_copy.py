@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pgpq
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -214,24 +213,22 @@ def wrapped(query: str, columns: Sequence[Column]) -> str:
     return f"SELECT {picked} FROM ({query}\n) AS _e_rows({names})"
 
 
-def rebuilt(batches: pa.RecordBatchReader, columns: Sequence[Column], batch_rows: int) -> pa.RecordBatchReader:
-    """Return the stream with the columns and types that were asked for."""
-    schema = pa.schema(
-        [
-            pa.field(column.name, column.type or plain)
-            for column, plain in zip(columns, batches.schema.types, strict=True)
+def rebuilt_schema(schema: pa.Schema, columns: Sequence[Column] | None) -> pa.Schema:
+    """Return the names and types that were asked for."""
+    if columns is None:
+        return pa.schema([pa.field(field.name, field.type) for field in schema])
+    return pa.schema([pa.field(c.name, c.type or plain) for c, plain in zip(columns, schema.types, strict=True)])
+
+
+def rebuilt(batch: pa.RecordBatch, columns: Sequence[Column] | None, schema: pa.Schema) -> pa.RecordBatch:
+    """Return the batch with the columns and types that were asked for."""
+    arrays = batch.columns
+    if columns is not None:
+        arrays = [
+            (array if column.rebuild is None else _rebuild(array, column.rebuild, column)).cast(field.type)
+            for array, column, field in zip(arrays, columns, schema, strict=True)
         ]
-    )
-
-    def stream() -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            arrays = [
-                array if column.rebuild is None else _rebuild(array, column.rebuild, column)
-                for array, column in zip(batch.columns, columns, strict=True)
-            ]
-            yield pa.record_batch([a.cast(f.type) for a, f in zip(arrays, schema, strict=True)], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, rechunked(stream(), schema, batch_rows))
+    return pa.record_batch(arrays, schema=schema)
 
 
 def _rebuild(array: pa.Array, rebuild: Callable[[pa.Array, Any], pa.Array], column: Column) -> pa.Array:
@@ -245,15 +242,8 @@ def _rebuild(array: pa.Array, rebuild: Callable[[pa.Array, Any], pa.Array], colu
 
 
 def _from_scaled(array: pa.Array, type: pa.DataType) -> pa.Array:
-    """Read scaled integers as decimals: the value is the same number, its sign carried into the upper half."""
-    low = np.asarray(array.fill_null(0) if array.null_count else array, dtype=np.int64)
-    both = np.empty((len(array), 2), dtype=np.int64)
-    both[:, 0], both[:, 1] = low, low >> 63
-    validity = None
-    if array.null_count:
-        bits = np.packbits(np.asarray(array.is_valid()), bitorder="little")
-        validity = pa.py_buffer(bits.tobytes())
-    return pa.Array.from_buffers(type, len(array), [validity, pa.py_buffer(both.tobytes())])
+    """Read scaled integers as decimals: the bits of a decimal of up to 18 digits are those of that integer."""
+    return array.view(pa.decimal64(type.precision, type.scale)).cast(type)
 
 
 def _from_text(array: pa.Array, type: pa.DataType) -> pa.Array:

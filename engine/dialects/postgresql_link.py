@@ -6,17 +6,21 @@ import getpass
 import hashlib
 import os
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import adbc_driver_manager
 import adbc_driver_postgresql.dbapi as adbc
 
 from engine.dialects.postgresql_faults import cause, refusal
 from engine.dialects.secrets import masked_url
+from engine.dialects.streams import Ahead
 from engine.errors import StorageError
 
 if TYPE_CHECKING:
     import psycopg
+    import pyarrow as pa
     import sqlalchemy as sa
 
 
@@ -33,12 +37,29 @@ class Link:
     conninfo: str
     idle: deque[Any] = field(default_factory=deque)
     lent: list[Any] = field(default_factory=list)
+    streams: list[Ahead] = field(default_factory=list)
 
     def borrow(self) -> Any:
         """Return a connection for one stream."""
         made = self.idle.pop() if self.idle else adbc.connect(self.conninfo, autocommit=True)
         self.lent.append(made)
         return made
+
+    def receive(self, batches: pa.RecordBatchReader, cursor: Any) -> Ahead:
+        """Receive a stream ahead of who asks for it."""
+
+        def interrupt() -> None:
+            with suppress(adbc_driver_manager.Error):
+                cursor.adbc_cancel()
+
+        self.streams.append(Ahead(batches, interrupt))
+        return self.streams[-1]
+
+    def stop(self, stream: Ahead) -> None:
+        """Have nobody use a connection any more from which `receive` received."""
+        stream.stop()
+        if stream in self.streams:
+            self.streams.remove(stream)
 
     def give_back(self, reader: Any, *, clean: bool) -> None:
         """Keep one idle connection whose transaction has ended; close any other."""

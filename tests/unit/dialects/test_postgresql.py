@@ -209,3 +209,25 @@ def test_a_password_in_the_query_is_refused() -> None:
     with pytest.raises(ValueError, match="query string") as caught:
         Warehouse("postgresql://u@h/db?password=hunter22")
     assert "hunter22" not in str(caught.value)
+
+
+def test_a_stream_ends_with_its_warehouse(warehouse: Warehouse) -> None:
+    """Closing the database in the middle of a stream is an error of the stream, not a shorter table, and no hang."""
+    rows = warehouse.read(warehouse.query_text("SELECT i, repeat('x', 200) FROM generate_series(1, 600000) i"))[0]
+    rows.read_next_batch()
+    warehouse.close()
+    with pytest.raises(LoadError, match="closed"):
+        rows.read_all()
+
+
+def test_a_stream_dropped_early_is_over_at_once(warehouse: Warehouse) -> None:
+    """Dropping a stream whose next rows take long interrupts the server instead of waiting for them."""
+    text = "CASE WHEN i > 200000 THEN pg_sleep(30)::text ELSE repeat('x', 200) END"
+    slow = f"SELECT i, {text} AS t FROM generate_series(1, 200001) i"
+    rows = warehouse.read(warehouse.query_text(slow))[0]
+    rows.read_next_batch()
+    began = time.monotonic()
+    rows.close()
+    del rows
+    assert time.monotonic() - began < 15
+    assert warehouse.read(warehouse.query_text("SELECT 1 AS one"))[0].read_all().to_pylist() == [{"one": 1}]
