@@ -40,6 +40,7 @@ from engine.lifecycle.contracts import (
     BasePreGraphExecute,
 )
 from engine.node import NodeKind
+from engine.planning.fingerprint import Fingerprinter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -60,7 +61,7 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("engine.caching")
-_RUNS_KEPT = 100
+_RUNS_KEPT, _EVENTS_KEPT = 100, 100_000
 _KEEPING = (CachingBehavior.DEFAULT, CachingBehavior.RECOMPUTE)
 
 
@@ -153,8 +154,16 @@ class HamiltonCacheAdapter(
         with self._guard:
             self._runs[run_id] = run
             self._open.add(run_id)
-            if len(self._runs) > _RUNS_KEPT:
-                self._runs.popitem(last=False)
+            self._forget_runs()
+
+    def _forget_runs(self) -> None:
+        """Forget the oldest runs that are over, where there are many or they were large."""
+        events = sum(len(run.events) for run in self._runs.values())
+        for run_id in list(self._runs)[:-1]:
+            if len(self._runs) <= _RUNS_KEPT and events <= _EVENTS_KEPT:
+                break
+            if run_id not in self._open:
+                events -= len(self._runs.pop(run_id).events)
 
     def do_node_recall(
         self,
@@ -270,7 +279,7 @@ class HamiltonCacheAdapter(
             cache_key=key or "",
             data_version=version or f"made:{new_id()}",
             node_name=name,
-            code_version=self._code_version(run, name),
+            code_version=run.codes.get(name, ""),
             run_id=run.run_id,
         )
         run.event(CachingEventType.SET_DATA_VERSION, name, version)
@@ -302,13 +311,13 @@ class HamiltonCacheAdapter(
             self.result_store.set(
                 version, value, format=form, is_same=lambda read: run.data_version(node, read) in (None, version)
             )
-        except UnkeptError as error:
-            text = str(error)
-            self._say_once(node.name, lambda: _LOG.warning("the value of node %r is not kept: %s", node.name, text))
-            return False
         except OSError as error:
             reason = error.strerror
             self._say_once("", lambda: _LOG.warning("the cache cannot be written: %s", reason))
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever an object does when it is looked at
+            text = str(error) if isinstance(error, UnkeptError) else type(error).__name__
+            self._say_once(node.name, lambda: _LOG.warning("the value of node %r is not kept: %s", node.name, text))
             return False
         run.event(CachingEventType.SET_RESULT, node.name, version)
         return True
@@ -331,16 +340,23 @@ class HamiltonCacheAdapter(
         run = self._runs.get(run_id)
         if run is None:
             return
-        run.forget_values()
+        run.close()
         self.metadata_store.put_run(run_id, run.entries.values())
         if self._log_file is not None:
-            self._log_file.parent.mkdir(parents=True, exist_ok=True)
-            with self._log_file.open("a", encoding="utf-8") as file:
-                file.writelines(f"{event}\n" for event in run.events)
+            self._log(run, self._log_file)
         with self._guard:
             self._open.discard(run_id)
             if not self._open:
                 self.metadata_store.close()
+
+    @staticmethod
+    def _log(run: CachedRun, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(f"{event}\n" for event in run.events)
+        except OSError as error:
+            _LOG.warning("the log of the cache cannot be written: %s", error)
 
     # --- what it tells ------------------------------------------------------------------------------------------------
     @property
@@ -362,7 +378,7 @@ class HamiltonCacheAdapter(
     @property
     def code_versions(self) -> dict[str, dict[str, str]]:
         """By run and node, the code version of what ran or was taken from the cache."""
-        return {id_: {n: self._code_version(run, n) for n in run.all_versions()} for id_, run in self._runs.items()}
+        return {id_: dict(run.codes) for id_, run in self._runs.items()}
 
     @property
     def data_versions(self) -> dict[str, dict[str, str]]:
@@ -400,11 +416,16 @@ class HamiltonCacheAdapter(
 
     def version_data(self, result: Any, run_id: str | None = None) -> str | None:
         """Return the data version of a value, or None where it has none."""
-        return self._run(run_id or self.last_run_id).fingerprinter.data_version(result)
+        del run_id
+        return Fingerprinter(self._modules).data_version(result)
 
     def version_code(self, node_name: str, run_id: str | None = None) -> str:
-        """Return the code version of a node."""
-        return self._code_version(self._run(run_id or self.last_run_id), node_name)
+        """Return the code version that a node had in a run, or that it has now where it was not part of that run."""
+        run = self._runs.get(run_id or next(reversed(self._runs), ""))
+        if run is not None and node_name in run.codes:
+            return run.codes[node_name]
+        function = self._graph.node(node_name).function if self._graph else None
+        return Fingerprinter(self._modules).code_version(function).version if function else ""
 
     def get_cache_key(self, run_id: str, node_name: str, task_id: str | None = None) -> str | None:
         """Return the key of a node in a run, or in one task of it, or None where it had none."""
@@ -437,11 +458,6 @@ class HamiltonCacheAdapter(
         if run_id not in self._runs:
             raise RunNotFoundError(f"there is no run {run_id!r}", hint="look into run_ids")
         return self._runs[run_id]
-
-    @staticmethod
-    def _code_version(run: CachedRun, name: str) -> str:
-        code = run.cones.code(name)
-        return code.version if code else ""
 
 
 def hooks_with_cache(adapters: Sequence[LifecycleAdapter], settings: Mapping[str, Any]) -> LifecycleAdapterSet:

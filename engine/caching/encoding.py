@@ -298,21 +298,30 @@ def _chunked_from_bytes(data: bytes, _: Any) -> Any:
 
 
 def _pandas_to_bytes(frame: Any) -> tuple[bytes, Any]:
-    return _table_to_bytes(importlib.import_module("pyarrow").Table.from_pandas(frame))
+    # Arrow keeps neither the step of an index of moments nor that labels are counted through.
+    labels, freq = frame.columns, getattr(frame.index, "freqstr", None)
+    span = [labels.start, labels.stop, labels.step, labels.name] if type(labels).__name__ == "RangeIndex" else None
+    return _table_to_bytes(importlib.import_module("pyarrow").Table.from_pandas(frame))[0], [span, freq]
 
 
-def _pandas_from_bytes(data: bytes, _: Any) -> Any:
-    return _table_from_bytes(data, None).to_pandas()
+def _pandas_from_bytes(data: bytes, rest: Any) -> Any:
+    frame, (span, freq) = _table_from_bytes(data, None).to_pandas(), rest
+    if span is not None:
+        frame.columns = sys.modules["pandas"].RangeIndex(*span[:3], name=span[3])
+    if freq is not None:
+        frame.index.freq = freq
+    return frame
 
 
 def _series_to_bytes(series: Any) -> tuple[bytes, Any]:
     frame = series.to_frame("value")
     frame.attrs = {}
-    return _pandas_to_bytes(frame)[0], [series.name, dict(series.attrs)]
+    data, rest = _pandas_to_bytes(frame)
+    return data, [series.name, dict(series.attrs), rest]
 
 
 def _series_from_bytes(data: bytes, rest: Any) -> Any:
-    series = _pandas_from_bytes(data, None)["value"].rename(rest[0])
+    series = _pandas_from_bytes(data, rest[2])["value"].rename(rest[0])
     series.attrs = rest[1]
     return series
 

@@ -59,6 +59,7 @@ class CachedRun:
         behaviors: What holds for each node.
         versions: The data version of each node; None where there is none to compare with.
         keys: The key of each node that has one.
+        codes: The code version of each node that was asked about.
         events: What happened.
         entries: What was made or used, by task and node.
         values: The values there are for each node that was asked about.
@@ -80,6 +81,7 @@ class CachedRun:
         self.behaviors = {name: behaviors.of(node) for name, node in graph.nodes.items()}
         self.versions: dict[str, str | None] = {}
         self.keys: dict[str, str] = {}
+        self.codes: dict[str, str] = {}
         self.events: list[CachingEvent] = []
         self.entries: dict[tuple[str | None, str], Entry] = {}
         self.values: dict[str, Mapping[str, Any]] = {}
@@ -103,10 +105,12 @@ class CachedRun:
             task.task_id = task_id
         return self._tasks[task_id]
 
-    def forget_values(self) -> None:
-        """Let go of the values of the run and of its tasks."""
-        for part in (self, *self._tasks.values()):
-            part.values.clear()
+    def close(self) -> None:
+        """Let go of all values, those of inputs among them, and of the code that was read; keep what can be told."""
+        for task in self._tasks.values() if self.task_id is None else ():
+            task.close()
+        self.values.clear()
+        del self.cones, self.fingerprinter, self._overrides, self._planner
 
     def all_versions(self) -> dict[str, str | None]:
         """Return the versions of the run and of its tasks; where a node ran in many, the last one."""
@@ -199,6 +203,8 @@ class CachedRun:
         if name not in self._signatures:
             unknowable: list[str] = []
             signature = self.cones.signature(name, unknowable)
+            code = self.cones.code(name)
+            self.codes[name] = code.version if code else ""
             for reason in dict.fromkeys(unknowable):
                 _LOG.warning(
                     "node %r is never taken from the cache, since it cannot be known for certain: %s", name, reason

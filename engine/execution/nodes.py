@@ -101,7 +101,7 @@ class NodeRunner:
         """
         if self._is_watched:
             for step in stage.steps():
-                if not self._is_recalled(step):
+                if self._recall is None or not self._is_recalled(step):
                     self.run_step(step)
         else:
             stage.calls.run(self.values)

@@ -18,6 +18,9 @@ class InMemoryMetadataStore(MetadataStore):
         self._entries: dict[str, Entry] = {}
         self._runs: dict[str, list[Entry]] = {}
 
+    def __reduce__(self) -> Any:
+        return type(self), ()  # what is in the memory of one process stays there
+
     def entry(self, cache_key: str) -> Entry | None:
         """Return what is known under a key."""
         return self._entries.get(cache_key)
@@ -78,6 +81,9 @@ class InMemoryResultStore(ResultStore):
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
+
+    def __reduce__(self) -> Any:
+        return type(self), ()  # as above
 
     def set(
         self,

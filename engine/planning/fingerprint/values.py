@@ -116,7 +116,12 @@ UNHASHABLE = "<unhashable>"
 def hashed_by_its_own(value: Any) -> str | None:
     """Return what the user's function for the type of a value says, or None where there is none."""
     own = hash_value.dispatch(type(value))
-    return None if own is _BY_DEFAULT else str(own(value))
+    if own is _BY_DEFAULT:
+        return None
+    try:
+        return str(own(value))
+    except Exception as error:
+        raise Opaque(f"the function that hashes a {type(value).__qualname__} failed: {type(error).__name__}") from error
 
 
 _BY_DEFAULT = hash_value.dispatch(object)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import pickle
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -266,3 +268,29 @@ def test_an_async_driver_has_a_cache_too(flow: CachedFlow) -> None:
 def _async_builder(flow: CachedFlow) -> async_driver.Builder:
     modules = flow.driver().graph_modules
     return async_driver.Builder().with_modules(*modules).with_cache(flow.folder)
+
+
+class Large:
+    """An input that is to be let go of."""
+
+
+def test_nothing_is_held_after_a_run(flow: CachedFlow) -> None:
+    """What was given to a call and what it gave is not held by the cache."""
+    flow.write("def a(given: object) -> list:\n    return [given]\n\ndef b(a: list) -> int:\n    return len(a)\n")
+    driver, given = flow.driver(), Large()
+    driver.execute(["b"], inputs={"given": given})
+    held = weakref.ref(given)
+    del given
+    gc.collect()
+    assert held() is None
+    assert driver.cache.version_code("a") == driver.cache.code_versions[driver.cache.last_run_id]["a"]
+
+
+def test_old_runs_are_forgotten(flow: CachedFlow) -> None:
+    """A program that calls a driver all day keeps the latest runs in memory."""
+    flow.write(CHAIN)
+    driver = flow.driver()
+    for _ in range(110):
+        driver.execute(["a"], inputs={"x": 1})
+    assert len(driver.cache.run_ids) == 100
+    assert len(driver.cache.metadata_store.get_run_ids()) == 110

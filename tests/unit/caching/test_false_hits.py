@@ -377,3 +377,14 @@ def test_the_class_of_a_value_counts(flow: CachedFlow) -> None:
     assert flow.run("area", inputs={"x": 3})[1] == []
     flow.edit("self.side * 2", "self.side * self.side")
     assert flow.run("area", inputs={"x": 3}) == ([9], ["shape", "area"])
+
+
+def test_a_hash_that_fails_is_no_hash(flow: CachedFlow) -> None:
+    """A function that cannot hash a value leaves it without a version; nothing else fails."""
+    flow.write(
+        OPAQUE + "\nfrom engine.caching.fingerprinting import hash_value\n"
+        "@hash_value.register(_Reader)\n"
+        "def _(obj, *args, depth=0, **kwargs):\n    raise RuntimeError('no')\n"
+    )
+    flow.run("after", inputs={"x": 1})
+    assert flow.run("after", inputs={"x": 1})[1] == ["reader", "total"]

@@ -109,6 +109,11 @@ VALUES: dict[str, Any] = {
         },
         index=pd.Index([5, 6], name="k"),
     ),
+    "pandas of numbers": pd.DataFrame(np.arange(4).reshape(2, 2)),
+    "pandas with a step": pd.DataFrame({"a": [1, 2]}, index=pd.date_range("2026-01-01", periods=2, freq="D")),
+    "pandas without anything": pd.DataFrame(),
+    "pandas with levels": pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_tuples([(1, "x"), (2, "y")])),
+    "series with a step": pd.Series([1, 2], index=pd.date_range("2026-01-01", periods=2, freq="ME")),
     "series": pd.Series([1.5, None], name=("a", 1), index=["x", "y"]),
     "polars": pl.DataFrame(
         {
