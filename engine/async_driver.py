@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType, TracebackType
 
+    from engine.caching.adapter import HamiltonCacheAdapter
     from engine.execution.results import RunResult
     from engine.io.materialization import LoadRequest, SaveRequest
     from engine.planning.plan import Plan
@@ -170,6 +171,15 @@ class AsyncDriver(Inspection):
         loop = asyncio.get_running_loop()
         self.driver.run_beside(functools.partial(AsyncNodeRunner, loop=loop), self.hooks.awaited_on(loop))
         return await loop.run_in_executor(self._threads, functools.partial(work, *arguments))
+
+    @property
+    def cache(self) -> HamiltonCacheAdapter:
+        """What keeps the values of nodes from one call to the next; see `engine.driver.Driver.cache`.
+
+        Raises:
+            ConfigurationError: The driver has no cache.
+        """
+        return self.driver.cache
 
     def close(self) -> None:
         """Let go of the warehouse, the metadata store and the threads."""

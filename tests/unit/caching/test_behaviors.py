@@ -256,6 +256,7 @@ def test_an_async_driver_has_a_cache_too(flow: CachedFlow) -> None:
     async def run() -> tuple[Any, list[str]]:
         async with await _async_builder(flow).build() as driver:
             values = await driver.execute(["c"], inputs={"x": 1})
+            assert driver.cache is driver.driver.cache
             return values["c"], sorted(ran(driver.driver))
 
     assert asyncio.run(run()) == (6, ["a", "b", "c"])
