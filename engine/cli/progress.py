@@ -51,13 +51,14 @@ class RunProgress(NodeExecutionHook, OutputExecutionHook):
         )
 
     @contextlib.contextmanager
-    def shown(self, outputs: Sequence[str]) -> Iterator[None]:
+    def shown(self, outputs: Sequence[str], possible: Sequence[str]) -> Iterator[None]:
         """Show progress while the block runs.
 
         Args:
             outputs: The names of the outputs that lines will come for.
+            possible: The names of all outputs: those that are read by them may have lines too.
         """
-        self._name_width = min(max(map(len, outputs), default=6), _NAME_WIDTH_MAX)
+        self._name_width = min(max(map(len, possible), default=6), _NAME_WIDTH_MAX)
         self._task = self._bar.add_task("planning", total=len(outputs))
         with self._bar:
             yield

@@ -39,7 +39,7 @@ def run(outputs: tuple[str, ...], full_refresh: bool, adopt: bool, directory: st
     with contextlib.ExitStack() as stack:
         driver = stack.enter_context(build_driver(settings, *([progress] if progress else [])))
         chosen = chosen_outputs(driver, outputs)
-        stack.enter_context(progress.shown(chosen) if progress else contextlib.nullcontext())
+        stack.enter_context(progress.shown(chosen, driver.graph.savers()) if progress else contextlib.nullcontext())
         rerun = "all" if full_refresh else "stale"
         result = driver.refresh(chosen, inputs=dict(settings.inputs), rerun=rerun, adopt=adopt)
     if progress:

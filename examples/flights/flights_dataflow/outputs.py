@@ -4,12 +4,13 @@ The functions know no file and no table, so they can be called, tested and run a
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from engine.io.materialization import SaveRequest, from_, to
 
 # Options are those of the library that reads: `polars.read_csv` here, `pandas.read_csv` for the airlines. Types are
 # told from all rows, because the first hundred hours of the weather happen to have whole miles of visibility.
-_POLARS_CSV = {"null_values": "NA", "try_parse_dates": True, "infer_schema_length": None}
+_POLARS_CSV: dict[str, Any] = {"null_values": "NA", "try_parse_dates": True, "infer_schema_length": None}
 
 _FILES = [
     from_.parquet(target="flight_records", path="data/flights.parquet"),

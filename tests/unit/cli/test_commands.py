@@ -174,6 +174,28 @@ def test_viz_draws_by_suffix(engine: Engine, project: Path) -> None:
     assert engine("viz", "-o", "x.docx").exit_code == 2
 
 
+def test_viz_prints_the_graph_as_json(engine: Engine, project: Path) -> None:
+    """`viz --json` writes no file; it prints each node with its kind, its type and the nodes it reads."""
+    before = set(project.iterdir())
+    graph = json.loads(engine("viz", "--json", "large_orders_table").stdout)
+    nodes = {node["name"]: node for node in graph["nodes"]}
+    assert set(nodes) == {"orders", "minimum_amount", "large_orders", "large_orders_table"}
+    assert nodes["large_orders_table"]["kind"] == "saver"
+    assert nodes["large_orders"]["reads"] == ["orders", "minimum_amount"]
+    assert nodes["minimum_amount"] | {"documentation": ""} == {
+        "name": "minimum_amount",
+        "kind": "input",
+        "type": "float",
+        "reads": [],
+        "waits_for": [],
+        "documentation": "",
+    }
+    hidden = json.loads(engine("viz", "--json", "--hide-inputs", "large_orders_table").stdout)["nodes"]
+    assert "minimum_amount" not in {node["name"] for node in hidden}
+    assert engine("viz", "--json", "-o", "x.svg").exit_code == 2
+    assert {path.name for path in set(project.iterdir()) - before} <= {".engine"}
+
+
 def test_project_option_means_the_same_from_anywhere(engine: Engine, project: Path) -> None:
     """Relative paths of the settings start at the project folder wherever the command is called from."""
     del project

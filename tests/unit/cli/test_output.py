@@ -24,7 +24,8 @@ RESULTS = [
 def printed(console: Console) -> list[str]:
     """Print two outputs, and return the lines."""
     progress = RunProgress(console)
-    with progress.shown([result.name for result in RESULTS]):
+    names = [result.name for result in RESULTS]
+    with progress.shown(names, names):
         progress.run_before_output(output="daily", location="", reasons=(), run_id="r")
         progress.run_before_node_execution(node_name="a_node")
         for result in RESULTS:
