@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
-    from engine.caching.adapter import HamiltonCacheAdapter
     from engine.execution.nodes import NodeRunner
     from engine.execution.results import RunResult
     from engine.lifecycle.api import LifecycleAdapter
@@ -248,19 +247,6 @@ class Driver(Inspection):
     def run_beside(self, make_nodes: Callable[..., NodeRunner], hooks: LifecycleAdapterSet) -> None:
         """Let something else, such as an event loop, run the nodes of later calls and tell their hooks."""
         self._make_nodes, self.hooks = make_nodes, hooks
-
-    @property
-    def cache(self) -> HamiltonCacheAdapter:
-        """What keeps the values of nodes from one call to the next.
-
-        Raises:
-            ConfigurationError: The driver has no cache.
-        """
-        recall = self.hooks.method("do_node_recall")
-        if recall is None:
-            raise ConfigurationError("the driver has no cache", hint="Builder().with_cache()")
-        cache: HamiltonCacheAdapter = recall.__self__  # type: ignore[attr-defined]  # a method
-        return cache
 
     def close(self) -> None:
         """Let go of the warehouse and the metadata store; the next call opens them again.

@@ -6,7 +6,7 @@ import abc
 import json
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import RequestError, UnknownNodeError
+from engine.errors import ConfigurationError, RequestError, UnknownNodeError
 from engine.execution.request import names_of
 from engine.graph_types import HamiltonGraph, HamiltonNode
 from engine.io.materialization import SaveRequest
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import ModuleType
 
+    from engine.caching.adapter import HamiltonCacheAdapter
     from engine.graph import FunctionGraph
     from engine.io.materialization import LoadRequest
     from engine.lifecycle.base import LifecycleAdapterSet
@@ -40,6 +41,19 @@ class Inspection(abc.ABC):
     def adapter(self) -> LifecycleAdapterSet:
         """The adapters, under Apache Hamilton's name."""
         return self.hooks
+
+    @property
+    def cache(self) -> HamiltonCacheAdapter:
+        """What keeps the values of nodes from one call to the next.
+
+        Raises:
+            ConfigurationError: The driver has no cache.
+        """
+        recall = self.hooks.method("do_node_recall")
+        if recall is None:
+            raise ConfigurationError("the driver has no cache", hint="Builder().with_cache()")
+        cache: HamiltonCacheAdapter = recall.__self__  # type: ignore[attr-defined]  # a method
+        return cache
 
     @abc.abstractmethod
     def validate_execution(

@@ -320,3 +320,18 @@ def test_what_looks_and_does_not_run_is_not_awaited() -> None:
                 driver.validate_execution(["total"])
 
     run(work())
+
+
+def test_the_cache_can_be_looked_into(tmp_path: Path) -> None:
+    """An async driver with a cache keeps values, and shows its cache as the plain one does."""
+    hook = Everything()
+
+    async def work() -> None:
+        builder = Builder().with_modules(create_temporary_module(fetched)).with_adapters(hook)
+        async with await builder.with_cache(tmp_path / "cache").build() as driver:
+            for _ in range(2):
+                assert await driver.execute(["fetched"], inputs={"number": 1}) == {"fetched": 2}
+            assert len(driver.cache.run_ids) == 2
+
+    run(work())
+    assert hook.seen.count("fetched") == 1
