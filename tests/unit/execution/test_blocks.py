@@ -29,8 +29,6 @@ from engine.htypes import Collect, Parallelizable  # noqa: TC001 - annotations o
 from tests.fixtures import branches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from engine.driver import Driver
     from engine.execution.executors import TaskExecutor
     from engine.node import Node
@@ -47,57 +45,6 @@ def builder(*modules: Any) -> Builder:
 def driver_of(source: str) -> Driver:
     """Build a driver of functions written as text."""
     return builder(module_from_source(HEADER + source)).build()
-
-
-@pytest.fixture(params=["synchronous", "threads", "processes", "futures"])
-def executor(request: pytest.FixtureRequest) -> Iterator[TaskExecutor]:
-    """Give every executor there is."""
-    if request.param == "futures":
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(3) as pool:
-            yield FuturesExecutor(pool, max_tasks=6)
-        return
-    made = {
-        "synchronous": SynchronousLocalTaskExecutor,
-        "threads": lambda: MultiThreadingExecutor(4),
-        "processes": lambda: MultiProcessingExecutor(2),
-    }
-    yield made[request.param]()
-
-
-def test_branches_are_gathered_in_the_order_of_their_items(executor: TaskExecutor) -> None:
-    """Whoever runs the branches, the list is in the order in which the items were given."""
-    driver = builder(branches).with_remote_executor(executor).build()
-    squares = [number * number + 10 for number in range(20)]
-    assert driver.execute(["squares", "total"], inputs={"count": 20}) == {
-        "squares": squares,
-        "total": sum(squares) + 10,
-    }
-
-
-def test_a_block_without_items_gathers_nothing(executor: TaskExecutor) -> None:
-    """The collector runs with an empty list."""
-    driver = builder(branches).with_remote_executor(executor).build()
-    assert driver.execute(["squares"], inputs={"count": 0}) == {"squares": []}
-
-
-def test_an_exception_of_a_branch_is_raised_unchanged(executor: TaskExecutor) -> None:
-    """The caller gets the node's own exception, with notes on the node and the branch."""
-    driver = builder(branches).with_remote_executor(executor).build()
-    with pytest.raises(KeyError, match="3") as caught:
-        driver.execute(["all_broken"], inputs={"count": 100})
-    notes = "\n".join(caught.value.__notes__)
-    assert "while running node 'broken'" in notes
-    assert "in branch 3 of 'block-number'" in notes
-
-
-def test_a_driver_runs_again_after_a_failure(executor: TaskExecutor) -> None:
-    """Nothing of a failed run is left in an executor."""
-    driver = builder(branches).with_remote_executor(executor).build()
-    with pytest.raises(KeyError):
-        driver.execute(["all_broken"], inputs={"count": 100})
-    assert driver.execute(["all_broken"], inputs={"count": 3}) == {"all_broken": 3}
 
 
 # --- lazily, and no more than was started ---------------------------------------------------------------------------
