@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from engine.execution.tasks import Setting
 
 
+_GOOD = (NodeRunState.FRESH, NodeRunState.SUCCESS)
+"""One branch that failed says that the node did; or else one that ran, that it ran; or else all were read."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What one node did in all branches so far.
@@ -29,7 +33,7 @@ class Tally:
         rows: Rows of frames, added up; None if there was no frame.
     """
 
-    state: NodeRunState = NodeRunState.SUCCESS
+    state: NodeRunState = NodeRunState.FRESH
     started_at: datetime | None = None
     ended_at: datetime | None = None
     spent_s: float = 0.0
@@ -44,8 +48,12 @@ class Tally:
             self.spent_s += (note.ended_at - note.started_at).total_seconds()
         if note.rows is not None:
             self.rows = (self.rows or 0) + note.rows
-        if self.error is None and note.state is not NodeRunState.SUCCESS:
+        if self._weight(note.state) > self._weight(self.state):
             self.state, self.error = note.state, note.error
+
+    @staticmethod
+    def _weight(state: NodeRunState) -> int:
+        return _GOOD.index(state) if state in _GOOD else len(_GOOD)
 
 
 class Branches:
@@ -125,7 +133,7 @@ class Branches:
             yield self.item_name, self.expander
         for node in self.group.base.nodes:
             if node.name in self.tallies or (self.is_over and self._setting.is_recording):
-                yield node.name, self.tallies.get(node.name, Tally())
+                yield node.name, self.tallies.get(node.name, Tally(NodeRunState.SUCCESS))
 
     @property
     def is_over(self) -> bool:

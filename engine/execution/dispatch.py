@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from engine.execution.parcels import Place
     from engine.execution.task_plan import TaskPlan
     from engine.execution.tasks import Note, Setting
+    from engine.execution.transfers import Moved
+    from engine.node import Node
 
 
 class Reporter(Protocol):
@@ -53,6 +55,7 @@ class Dispatch:
         manager: Says which executor runs a task.
         place: What another process needs to know of the driver's warehouses.
         reporter: Who writes down what tasks did.
+        take: Gives what a loader gave that was begun before its turn, or None.
     """
 
     def __init__(
@@ -63,9 +66,11 @@ class Dispatch:
         manager: ExecutionManager,
         place: Place,
         reporter: Reporter,
+        take: Callable[[Node], Moved | None],
     ) -> None:
         self._plan, self._values, self._setting = plan, values, setting
         self._manager, self._place, self._reporter = manager, place, reporter
+        self._begun = take
         self._waits = list(plan.waits)
         self._releases = dict(plan.releases)
         self._ready: dict[TaskExecutor, list[tuple[int, Task]]] = {}
@@ -103,7 +108,7 @@ class Dispatch:
         """Make the task of a group that has all it reads, or begin its block."""
         group = self._plan.groups[index]
         values = {name: self._values[name] for name in group.reads if name in self._values}
-        task = Task(group, values, self._setting)
+        task = Task(group, values, self._setting, take=self._begun)
         executor = self._manager.get_executor_for_task(task)
         if group.block is None:
             heapq.heappush(self._ready.setdefault(executor, []), (index, task))

@@ -104,7 +104,7 @@ class TaskRunner(NodeRunner):
         )
         session = session_at_work()
         place = Place(session.default_url, session.tracks_sources) if session else Place(None, tracks_sources=False)
-        Dispatch(plan, self.values, setting, self._tasking.manager, place, self).run()
+        Dispatch(plan, self.values, setting, self._tasking.manager, place, self, self.take).run()
 
     # --- what tasks did -----------------------------------------------------------------------------------------------
     def report(self, notes: Iterable[Note]) -> None:

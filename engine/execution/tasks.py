@@ -16,9 +16,11 @@ from engine.execution.recorder import rows_of
 from engine.io.session import own_lane
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     from engine.execution.task_plan import Group
+    from engine.execution.transfers import Moved
     from engine.lifecycle.base import LifecycleAdapterSet
     from engine.metadata.records import NodeRunState
     from engine.node import Node
@@ -106,12 +108,14 @@ class Task:
         values: What they read.
         setting: What all tasks of the run share.
         number: Which branch of a block it is.
+        take: Gives what a loader gave that was begun before its turn, or None.
     """
 
     group: Group
     values: dict[str, Any]
     setting: Setting
     number: int | None = None
+    take: Callable[[Node], Moved | None] | None = None
 
     @property
     def task_id(self) -> str:
@@ -152,6 +156,8 @@ class Task:
         before, after = hooks.of("pre_task_execute"), hooks.of("post_task_execute")
         task_id = self.task_id if self.setting.names_tasks else None
         runner = NodeRunner(self.values, hooks, notes, notes.read, task_id)
+        if self.take is not None:
+            runner.take = self.take
         facts = self.facts() if before or after else {}
         error: Exception | None = None
         try:

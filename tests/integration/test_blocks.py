@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from engine.ad_hoc_utils import module_from_source
@@ -15,8 +17,10 @@ from engine.execution.executors import (
     SynchronousLocalTaskExecutor,
     TaskExecutor,
 )
-from engine.io.materialization import to
+from engine.io.data_adapters import DataLoader
+from engine.io.materialization import from_, to
 from engine.metadata.store import MetadataStore
+from engine.registry import register_adapter
 from tests.fixtures.dataflows import run_sql, states
 
 if TYPE_CHECKING:
@@ -229,3 +233,49 @@ def test_a_database_with_one_connection_is_asked_in_turn() -> None:
         inputs={"numbers": list(range(40))},
     )
     assert len(values["whole"]) == 80
+
+
+LOADS: list[str] = []
+
+
+@dataclass
+class CountingLoader(DataLoader):
+    """Counts how often it loads."""
+
+    may_leave_thread = True
+    label: str
+
+    @classmethod
+    def name(cls) -> str:
+        """Return what it is called."""
+        return "counting"
+
+    @classmethod
+    def applicable_types(cls) -> list[type]:
+        """Serve polars."""
+        return [pl.DataFrame]
+
+    def load_data(self, type_: type) -> tuple[pl.DataFrame, dict[str, Any]]:
+        """Count, and return a frame."""
+        del type_
+        LOADS.append(self.label)
+        return pl.DataFrame({"id": [1, 2]}), {}
+
+
+def test_what_was_loaded_before_its_turn_is_not_loaded_again(project: Project) -> None:
+    """A load that a recorded run begins ahead is what the task of that loader gives."""
+    register_adapter(CountingLoader)
+    project.write(
+        "flow",
+        READING.replace('@load_from.csv(inject_="file", file=source("path"))', "")
+        .replace('@load_from.table(inject_="known", table="known")', "")
+        .replace("file: pl.DataFrame, ", "")
+        .replace('file.join(known, on="id")', "known"),
+    )
+    project.executor = MultiThreadingExecutor(2)
+    LOADS.clear()
+    driver = project.driver(
+        from_.counting(target="known", label="once"), to.table(id="kept", dependencies=["whole"], table="kept")
+    )
+    assert states(driver.refresh(inputs={"numbers": [1, 2, 3]})) == {"kept": "built"}
+    assert LOADS == ["once"]
