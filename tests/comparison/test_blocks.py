@@ -215,7 +215,7 @@ INPUTS = {"bias"}
 def plain(key: str, value: Any) -> Any:
     """Return a fact without what differs by nature."""
     if key == "nodes":
-        return [node.name for node in value]
+        return sorted(node.name for node in value)  # in Apache Hamilton their order changes from process to process
     if key == "task_ids":
         return sorted(set(value) - INPUTS)
     if key == "purpose":
@@ -257,9 +257,9 @@ EXPANSION = "run_after_task_expansion"
 """It is told when the block begins, which here waits for all that its branches read."""
 
 
-def first(call: tuple[str, Any]) -> str:
-    """Return the name of a hook that was called."""
-    return call[0]
+def first(call: tuple[str, Any]) -> tuple[str, str]:
+    """Return the name of a hook that was called, and the node it is about."""
+    return call[0], call[1].get("node_name", "")
 
 
 def sorted_inputs(facts: dict[str, Any]) -> dict[str, Any]:
