@@ -332,10 +332,11 @@ class SQLite(Dialect):
         self, connection: Link, staged: Staged, table: TableName, before: PhysicalTable, commit_id: str
     ) -> None:
         main, same = connection.main, same_columns(staged.columns, before.columns)
-        if same and same_columns(staged.columns, before.columns, ordered=True):
+        kept = constraints_of(main, table)
+        if same and (kept or same_columns(staged.columns, before.columns, ordered=True)):
             self._remake(connection, table, restamped(definition_of(main, table), commit_id), staged.table)
             return
-        if not same and (kept := constraints_of(main, table)):
+        if kept:
             raise SaveError(
                 f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
                 location=str(table),
