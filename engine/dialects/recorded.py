@@ -38,16 +38,32 @@ _FAMILIES: tuple[tuple[Callable[[Any], bool], ...], ...] = (
     (kinds.is_duration,),
 )
 """Types between which a value passes unchanged, or Arrow says that it does not."""
+_WIDE = {
+    pa.large_string(): pa.string(),
+    pa.string_view(): pa.string(),
+    pa.large_binary(): pa.binary(),
+    pa.binary_view(): pa.binary(),
+}
 _INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", "<i8")])
 _DAY_NS = 86_400_000_000_000
 LONGEST_S = (2**63 - 1) // 10**9
 """Seconds of the longest duration that comes back from an interval, which Arrow counts in nanoseconds: 292 years."""
 
 
-def recorded_schema(row: LedgerRow) -> pa.Schema | None:
-    """Return the Arrow schema in which a table's rows come back, or None where the record holds none."""
+def recorded_schema(row: LedgerRow, *, keeps_layout: bool = True) -> pa.Schema | None:
+    """Return the Arrow schema in which a table's rows come back, or None where the record holds none.
+
+    Args:
+        row: The ledger's head of the table.
+        keeps_layout: Whoever reads can tell the layouts of texts and bytes apart; else they come in the plain one.
+    """
     text = row.record.get(_KEY)
-    return pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text))) if text and row.record.get(_EXACT) else None
+    if not text or not row.record.get(_EXACT):
+        return None
+    schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(text)))
+    if keeps_layout:
+        return schema
+    return pa.schema([f.with_type(_WIDE.get(f.type, f.type)) for f in schema], schema.metadata)
 
 
 def record_of(schema: pa.Schema, *, comes_back: bool, earlier: LedgerRow | None) -> dict[str, Any]:

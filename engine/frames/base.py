@@ -106,6 +106,7 @@ class FrameLibrary(ABC):
             column can compute; None where it is a lazy frame of its own.
         stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them,
             and a saver in the same database moves no row through Python.
+        keeps_layout: Its frames can tell the layouts of texts and bytes apart, such as ``string`` and ``large_string``.
         readers: By frame type, then by format name, the library's own reader.
         writers: By frame type, then by format name, the library's own writer.
         connection_reader: What reads a query over an open connection, or None.
@@ -116,6 +117,7 @@ class FrameLibrary(ABC):
     column_type: ClassVar[type | None] = None
     expression_type: ClassVar[type | None] = None
     stays_in_database: ClassVar[bool] = False
+    keeps_layout: ClassVar[bool] = True
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
     connection_reader: ClassVar[ConnectionFunction | None] = None

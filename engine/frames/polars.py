@@ -41,6 +41,7 @@ class Polars(FrameLibrary):
     frame_types: ClassVar[tuple[type, ...]] = (pl.DataFrame, pl.LazyFrame)
     column_type: ClassVar[type | None] = pl.Series
     expression_type: ClassVar[type | None] = pl.Expr
+    keeps_layout: ClassVar[bool] = False
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = READERS
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = WRITERS
     connection_reader: ClassVar[ConnectionFunction | None] = ConnectionFunction(pl.read_database, "query", "connection")
@@ -85,7 +86,7 @@ class Polars(FrameLibrary):
         for position, field in enumerate(table.schema):
             column = _fitting(field.name, categorized(table.column(position), field))
             table = table.set_column(position, field.with_type(column.type), column)
-        frame = pl.DataFrame(table)
+        frame: Any = pl.from_arrow(table, rechunk=False)  # one chunk per batch: joining them costs as much as reading
         return frame.lazy() if issubclass(bare(like), pl.LazyFrame) else frame
 
     def column(self, frame: Any, name: str) -> Any:

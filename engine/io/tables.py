@@ -86,7 +86,7 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     else:
         from engine.dialects.recorded import recorded_schema
 
-        recorded = None if head is None else recorded_schema(head)
+        recorded = None if head is None else recorded_schema(head, keeps_layout=library.keeps_layout)
         batches, token = warehouse.read(query, checksum=needs_checksum, recorded=recorded)
         data = library.from_arrow(batches, type_)
     metadata = get_sql_metadata(source.sql or source.table or "", library.row_count(data))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", "b", "c"], "amount": [1.0, 2.0, 3.0]})
 MADE = (
-    "CREATE TABLE things (id BIGINT PRIMARY KEY, name TEXT NOT NULL DEFAULT 'nobody',"
-    " amount DOUBLE CHECK (amount >= 0), UNIQUE (name))",
+    """CREATE TABLE things (id BIGINT PRIMARY KEY, name TEXT NOT NULL DEFAULT 'nobody',
+       amount DOUBLE CHECK (amount >= 0), UNIQUE (name))""",
     "CREATE INDEX by_amount ON things (amount)",
     "CREATE VIEW watching AS SELECT id, name FROM things",
 )
