@@ -27,7 +27,7 @@ def module_of(definitions: list[Definition]) -> ModuleType:
     return module_from_source(text_of(definitions), f"random_{next(_numbers)}")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(dataflows(), _values, st.data())
 def test_values_are_those_of_a_naive_evaluation(
     definitions: list[Definition], inputs: dict[str, int], data: st.DataObject
@@ -43,7 +43,7 @@ def test_values_are_those_of_a_naive_evaluation(
         assert list(values.items()) == [(name, expected[name]) for name in wanted]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(dataflows(), _values, st.lists(st.booleans(), min_size=10, max_size=10))
 def test_an_event_loop_gives_the_same(
     definitions: list[Definition], inputs: dict[str, int], coroutines: list[bool]

@@ -18,7 +18,7 @@ from tests.fixtures.dataflows import run_sql, states
 if TYPE_CHECKING:
     from tests.fixtures.dataflows import Project
 
-EXAMPLES = {"duckdb": 3, "sqlite": 3, "postgresql": 1}
+EXAMPLES = {"duckdb": 2, "sqlite": 3, "postgresql": 1}
 """How many dataflows are tried; each is run about ten times."""
 
 MODULUS = 1009
