@@ -21,7 +21,7 @@ from engine.dialects.warehouse import Warehouse
 from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _IDS = itertools.count()
 ROWS = pa.table({"id": [1, 2, 3], "name": ["a", "b", "c"]})
@@ -346,3 +346,17 @@ def test_a_writer_in_the_way_is_named(postgresql_url: str, plain: psycopg.Connec
             writer.rollback()
         assert plain.execute("SELECT count(*) FROM t").fetchone() == (3,)
         assert save(warehouse, OTHER).changed
+
+
+def test_rows_that_a_policy_hides_are_not_left_behind(
+    plain: psycopg.Connection[Any], login: Callable[[str], str]
+) -> None:
+    """Where row security hides rows even from the table's owner, a replace is refused; from others only, it is not."""
+    with Warehouse(login("secret"), wait_s=10) as warehouse:
+        save(warehouse, ROWS, "own.t")
+        plain.execute("ALTER TABLE own.t ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON own.t USING (id > 2)")
+        save(warehouse, OTHER, "own.t")
+        plain.execute("ALTER TABLE own.t FORCE ROW LEVEL SECURITY")
+        with pytest.raises(SaveError, match="row-level security"):
+            save(warehouse, ROWS, "own.t")
+    assert plain.execute("SELECT array_agg(id) FROM own.t").fetchone() == ([4, 5],)
