@@ -141,7 +141,12 @@ def measure(root: str, module: types.ModuleType, size: int) -> dict[str, float]:
     (seconds["with a hook"],) = best_of(lambda: hooked.execute(targets, inputs=inputs), repeats=3)
     with tempfile.TemporaryDirectory() as folder:
         saver = materialization.to.json(id="saved", dependencies=["top"], path=f"{folder}/top.json")
-        (seconds["materialize"],) = best_of(lambda: driver.materialize(saver, inputs=inputs), repeats=3)
+        start = time.process_time()
+        driver.materialize(saver, inputs=inputs)
+        seconds["first materialize"] = time.process_time() - start
+        seconds["execute top"], seconds["materialize"] = best_of(
+            lambda: driver.execute(["top"], inputs=inputs), lambda: driver.materialize(saver, inputs=inputs)
+        )
     return seconds
 
 

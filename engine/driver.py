@@ -6,6 +6,7 @@ dr.materialize(to.table(id="daily", dependencies=["daily_frame"], table="marts.d
 
 from __future__ import annotations
 
+import dataclasses
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +26,7 @@ from engine.parts import Parts
 from engine.planning.cones import Cones
 from engine.planning.fingerprint import Fingerprinter
 from engine.planning.planner import Planner
+from engine.planning.selection import in_order
 from engine.settings import metadata_url
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ Variable = HamiltonNode
 
 InvalidExecutorException = BlockError
 """Apache Hamilton's name."""
-_SHAPES_KEPT = 64
-"""How many kinds of calls are kept ready to run; a program that makes more of them starts over."""
+_SHAPES_KEPT, _NODES_KEPT = 64, 1_000_000
+"""How many kinds of calls, and nodes in them, are kept ready to run; a program that makes more of them starts over."""
 
 
 class Driver(Inspection):
@@ -367,15 +369,21 @@ class Driver(Inspection):
 
     def _prepared(self, graph: FunctionGraph, request: Request) -> Prepared:
         """Check a request and order what it needs, or recall that from an earlier one of the same shape."""
-        known = self._shapes.get(request.shape) if graph is self.graph else None
+        on_top = () if graph is self.graph else graph.on_top
+        if on_top is None:
+            return request.settled(request.prepare(graph), self._session.views)
+        shape = request.shape(on_top)
+        known = self._shapes.get(shape)
         if known is not None:
             request.check_values(graph)
-            return request.settled(known, self._session.views)
-        prepared = request.prepare(graph)
-        if graph is self.graph:
-            if len(self._shapes) >= _SHAPES_KEPT:
+            prepared = dataclasses.replace(known, graph=graph)
+        else:
+            prepared = request.prepare(graph, on_top)
+            kept = sum(other.size for other in self._shapes.values())
+            if len(self._shapes) >= _SHAPES_KEPT or kept + prepared.size > _NODES_KEPT:
                 self._shapes.clear()
-            self._shapes[request.shape] = prepared
+            # What the request brings is not kept.
+            self._shapes[shape] = dataclasses.replace(prepared, graph=self.graph)
         return request.settled(prepared, self._session.views)
 
     def _planner(self, prepared: Prepared, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:
@@ -391,14 +399,11 @@ class Driver(Inspection):
         runs_nodes = next(iter(self.hooks.of_async("do_node_execute")), self.hooks.method("do_node_execute"))
         fingerprinter = Fingerprinter(m.__name__ for m in self.graph_modules)
         cones = Cones(graph, request.inputs, request.overrides, fingerprinter, runs_nodes)
-        planner = Planner(
-            graph,
-            cones,
-            self._session,
-            prepared.outputs,
-            brings_upstream=request.brings_upstream,
-            adopted=request.outputs if request.adopts else (),
-        )
+        if prepared.course is not None:
+            outputs: Iterable[str] = prepared.course.outputs
+        else:
+            outputs = in_order(graph, prepared.outputs, cones.keepers if request.brings_upstream else {})
+        planner = Planner(graph, cones, self._session, outputs, request.outputs if request.adopts else ())
         records: dict[str, OutputRecord] = {}
         if store is not None:
             settle_dead_runs(store, self._session, self._settings.project)

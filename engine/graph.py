@@ -59,6 +59,7 @@ class FunctionGraph:
         expanders: The nodes that are `Parallelizable`.
         collectors: Per node with a `Collect` parameter, the node that fills it.
         outside: The loaders and savers.
+        on_top: The nodes that `attach` has put on top; None where it has changed what was there.
     """
 
     nodes: Mapping[str, Node]
@@ -69,6 +70,7 @@ class FunctionGraph:
     expanders: frozenset[str] = frozenset()
     collectors: Mapping[str, str] = field(default_factory=dict)
     outside: tuple[str, ...] = ()
+    on_top: tuple[Node, ...] | None = ()
 
     @classmethod
     def from_modules(
@@ -191,6 +193,7 @@ class FunctionGraph:
             expanders=self.expanders.difference(changed).union(_expanders(changed.values())),
             collectors={n: c for n, c in self.collectors.items() if n not in changed} | _collectors(changed.values()),
             outside=tuple(outside),
+            on_top=None if any(name in self.nodes for name in changed) else tuple(changed.values()),
         )
         graph.order(suspects)
         return graph

@@ -221,7 +221,7 @@ class CachedRun:
             with current_session() as session:
                 # A loader then says which version it has read, whatever the source has become since it was asked.
                 session.tracks_sources = True
-                self._planner = Planner(self.graph, self.cones, session, (), brings_upstream=False)
+                self._planner = Planner(self.graph, self.cones, session, ())
         return self._planner
 
     def _tokens(self, loader: str) -> Mapping[str, str] | None:

@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine.bindings import Source, sources_of
+from engine.bindings import Group, Source, sources_of
 from engine.errors import BlockError, InputError, RequestError, UnknownNodeError, did_you_mean
 from engine.execution.blocks import Block, blocks_of, parallel_nodes
-from engine.execution.scheduler import Stage
+from engine.execution.course import Course, course_of, direct
 from engine.htypes import fits_value
 from engine.node import NodeKind
+from engine.planning.selection import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
+    from engine.bindings import Binding
     from engine.graph import FunctionGraph
     from engine.io.places import Views
+    from engine.node import Node
 
 
 _HOW = "pass them as inputs={'name': value}"
 
 
 class Shape(NamedTuple):
-    """What a request asks for and which names it gives values for."""
+    """What a request asks for, which names it gives values for, and what it brings: all but the values."""
 
     final_vars: tuple[str, ...]
     outputs: tuple[str, ...]
     inputs: frozenset[str]
     overrides: frozenset[str]
+    is_straight: bool
+    on_top: tuple[Hashable, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +44,24 @@ class Prepared:
     Attributes:
         graph: The graph, requests attached.
         outputs: The savers that run: those asked for, and those whose words the asked-for values are made from.
-        final_order: The nodes that the asked-for values need, in order.
         loaders: The loaders among all nodes that are needed.
-        stage: The stage that gives the asked-for values, where there are no outputs to save before.
+        final_order: The nodes that the asked-for values need, in order; where there is no course.
+        course: What runs, where nothing is decided on the way.
         blocks: What runs once per item.
     """
 
     graph: FunctionGraph
     outputs: tuple[str, ...]
-    final_order: tuple[str, ...]
     loaders: tuple[str, ...]
-    stage: Stage | None
+    final_order: tuple[str, ...] = ()
+    course: Course | None = None
     blocks: tuple[Block, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many nodes keeping this keeps ready."""
+        stages = self.course.stages if self.course else ()
+        return len(self.final_order) + sum(len(stage.nodes) for stage in stages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +95,18 @@ class Request:
     runs_blocks: bool = False
 
     @property
-    def shape(self) -> Shape:
-        """What two requests share that need the same nodes: all but the values."""
-        return Shape(self.final_vars, self.outputs, frozenset(self.inputs), frozenset(self.overrides))
+    def is_straight(self) -> bool:
+        """Whether nothing is decided on the way: every output is built, and the first failure ends the run."""
+        return self.rerun == "all" and self.stops_at_failure
+
+    def shape(self, on_top: Iterable[Node] = ()) -> Shape:
+        """Return what two requests share that need the same nodes.
+
+        Args:
+            on_top: The nodes that this request brings.
+        """
+        given, replaced = frozenset(self.inputs), frozenset(self.overrides)
+        return Shape(self.final_vars, self.outputs, given, replaced, self.is_straight, tuple(map(_outline, on_top)))
 
     def check_values(self, graph: FunctionGraph) -> None:
         """Check the values of inputs.
@@ -97,8 +118,12 @@ class Request:
         if faults:
             raise InputError(faults, hint=_HOW)
 
-    def prepare(self, graph: FunctionGraph) -> Prepared:
+    def prepare(self, graph: FunctionGraph, on_top: Iterable[Node] = ()) -> Prepared:
         """Check names and inputs against a graph, all faults of one kind together, and order what is needed.
+
+        Args:
+            graph: The graph, requests attached.
+            on_top: The nodes in it that this request alone brings, and that are not to be kept for the next.
 
         Raises:
             RequestError: The rerun mode is unknown.
@@ -120,17 +145,22 @@ class Request:
             raise InputError(faults, hint=_HOW)
         savers = {name for name in order if graph.nodes[name].kind is NodeKind.SAVER}.difference(self.outputs)
         outputs = (*self.outputs, *_read_by_nodes(graph, order, savers))
-        # What is merely waited for does not run, nor does what only that needs.
-        stop = given.union(() if outputs else savers).__contains__
-        final = graph.order(self.final_vars, stop) if self.outputs or savers else order
-        return Prepared(
+        prepared = Prepared(
             graph=graph,
             outputs=outputs,
-            final_order=tuple(final),
             loaders=tuple(name for name in order if graph.nodes[name].kind is NodeKind.LOADER),
-            stage=None if outputs else _stage(graph, final, self.final_vars, given),
             blocks=self._blocks(graph, order, given, outputs),
         )
+        names = {node.name for node in on_top}
+        if not self.is_straight:
+            # What is merely waited for does not run, nor does what only that needs.
+            stop = given.union(() if outputs else savers).__contains__
+            return dataclasses.replace(prepared, final_order=tuple(graph.order(self.final_vars, stop)))
+        if outputs or savers or names:
+            course = course_of(graph, in_order(graph, outputs), self.final_vars, given, names)
+        else:
+            course = direct(graph, order, self.final_vars, given)
+        return dataclasses.replace(prepared, course=course)
 
     def settled(self, prepared: Prepared, views: Callable[[Iterable[str | None]], Views] = lambda _: {}) -> Prepared:
         """Order what is written before what reads it, as the values of this very request have it.
@@ -238,6 +268,13 @@ def _read_by_nodes(graph: FunctionGraph, order: Sequence[str], savers: Collectio
     return [name for name in order if name in savers and name in read]
 
 
-def _stage(graph: FunctionGraph, order: Sequence[str], kept: Collection[str], at_hand: frozenset[str]) -> Stage:
-    nodes = [node for node in map(graph.nodes.__getitem__, order) if node.function is not None]
-    return Stage(nodes, graph.upstream, at_hand, {node.name for node in nodes}.difference(kept))
+def _outline(node: Node) -> Hashable:
+    """Return what a node is but for its values: two nodes of one outline are run in the same place."""
+    bindings = tuple((parameter, _reads(binding)) for parameter, binding in node.bindings.items())
+    return node.name, node.kind, bindings, node.optional, node.after
+
+
+def _reads(binding: Binding) -> Hashable:
+    if isinstance(binding, Group):
+        return binding.keys, tuple(map(_reads, binding.items))
+    return binding.name if isinstance(binding, Source) else None

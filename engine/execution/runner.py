@@ -26,7 +26,7 @@ from engine.execution.account import Account, Save
 from engine.execution.nodes import NodeRunner
 from engine.execution.readback import read_back
 from engine.execution.results import OutputResult, RunResult
-from engine.execution.scheduler import Schedule
+from engine.execution.scheduler import Schedule, last_uses
 from engine.execution.transfers import Transfers, done
 from engine.execution.values import Values
 from engine.io.session import saving, using
@@ -77,11 +77,13 @@ class Runner:
         self.planner = planner
         self.graph = prepared.graph
         self.prepared = prepared
+        self.course = prepared.course
         self.session = session
         self.hooks = hooks
         self.recorder = recorder
         self.records = records
         given = {**self.graph.config, **request.inputs, **request.overrides}
+        self._keeps = (*request.final_vars, *given)
         self.values: MutableMapping[str, Any] = Values(given) if hooks.method("do_node_recall") else given
         self.account = Account(planner, session, recorder, records, self.values, once=request.rerun == "stale")
         self.nodes = make_nodes(self.values, hooks, recorder, self.account.note_read)
@@ -92,13 +94,18 @@ class Runner:
         self.results: dict[str, OutputResult] = {}
         self.outputs = planner.outputs
         self._saves: list[Save] = []
+        self._failed: set[str] = set()
 
     @functools.cached_property
     def schedule(self) -> Schedule:
         """The stages: the outputs in the planner's order, then the values that were asked for."""
-        cones = (self.planner.cones.cone(output) for output in self.outputs)
-        uses = [*((*cone.nodes, *cone.boundaries) for cone in cones), self.prepared.final_order]
-        return Schedule(self.graph, uses, keeps=(*self.request.final_vars, *self.values))
+        if self.course is not None:
+            last_use = self.course.last_use
+        else:
+            cones = (self.planner.cones.cone(output) for output in self.outputs)
+            uses = (*((*cone.nodes, *cone.boundaries) for cone in cones), self.prepared.final_order)
+            last_use = last_uses(uses)
+        return Schedule(self.graph, last_use, keeps=self._keeps)
 
     # --- the run ------------------------------------------------------------------------------------------------------
     def run(self) -> RunResult:
@@ -157,7 +164,7 @@ class Runner:
         if output in self.results:
             return
         self._settle_saves_before(output)
-        blockers = [u for u in self.planner.upstream_of(output) if self._has_failed(u)]
+        blockers = [u for u in self.planner.upstream_of(output) if u in self._failed] if self._failed else []
         if blockers:
             reason = Reason(code="upstream", subject=f"{blockers[0]} failed")
             self._finish(output, OutputResult(name=output, state="blocked", reasons=(reason,)))
@@ -197,6 +204,8 @@ class Runner:
     def _finish(self, output: str, result: OutputResult) -> None:
         result = dataclasses.replace(result, location=self.planner.location(output))
         self.results[output] = result
+        if result.state in {"failed", "blocked"}:
+            self._failed.add(output)
         if result.state == "fresh":
             self.values[output] = {"fresh": True}
         state = NodeRunState({"built": "success"}.get(result.state, result.state))
@@ -207,15 +216,14 @@ class Runner:
         for hook in self.hooks.of("run_after_output"):
             hook(result=result, run_id=self.recorder.run_id)
 
-    def _has_failed(self, output: str) -> bool:
-        return output in self.results and self.results[output].state in {"failed", "blocked"}
-
     def _recorded_rows(self, output: str) -> int | None:
         record = self.records.get(output)
         return record.row_count if record else None
 
     def _provide_boundaries(self, stage: int, output: str) -> None:
         """Bring the values of fresh outputs upstream in: from their tables, or by computing and saving them again."""
+        if self.course is not None:
+            return  # every output is built
         for node, keeper in self.planner.cones.cone(output).boundaries.items():
             if node in self.values or keeper not in self.results or self.results[keeper].state != "fresh":
                 continue
@@ -227,9 +235,12 @@ class Runner:
 
     def _run_and_begin_save(self, stage: int, output: str, started: datetime) -> Save:
         """Run what an output needs, and begin its save, which is done on return where it may not leave this thread."""
-        before, saver = self.schedule.saver(stage, output, self.values)
         self.transfers.begin_loads(self._upcoming_loads(stage))
-        self.nodes.run(before)
+        if self.course is not None:
+            self.nodes.run(self.course.stages[stage])
+        rest, saver = self.schedule.saver(stage, output, self.values)
+        if rest.nodes:
+            self.nodes.run(rest)
         place = self.transfers.place_of(saver)
         if place is None:
             self._settle_saves()  # what is saved here comes after what was begun before it
@@ -290,10 +301,10 @@ class Runner:
         return None
 
     def _final_values(self) -> dict[str, Any]:
-        stage = self.prepared.stage
-        if stage is None:
-            stage = self.schedule.stage(len(self.outputs), self.request.final_vars, self.values)
-        self.nodes.run(stage)
+        if self.course is not None:
+            self.nodes.run(self.course.stages[-1])
+        if self.course is None or not self.course.are_whole[-1]:
+            self.nodes.run(self.schedule.stage(len(self.outputs), self.request.final_vars, self.values))
         values, nodes = self.values, self.graph.nodes
         # An input that everybody has a default for, and that is asked for itself, is nothing.
         return {

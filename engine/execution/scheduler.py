@@ -80,19 +80,24 @@ class Stage:
             yield Step(node, tuple(releases))
 
 
+def last_uses(uses: Iterable[Iterable[str]]) -> dict[str, int]:
+    """Return, per name, the number of the last stage that uses it."""
+    return {name: number for number, names in enumerate(uses) for name in names}
+
+
 class Schedule:
     """The stages of one call.
 
     Args:
         graph: The graph, requests attached.
-        uses: Per stage, the nodes it may need, in the order of execution.
+        last_use: Per name, the number of the last stage that may need it.
         keeps: Names whose values are held to the end.
     """
 
-    def __init__(self, graph: Ordered, uses: Sequence[Iterable[str]], keeps: Iterable[str]) -> None:
+    def __init__(self, graph: Ordered, last_use: Mapping[str, int], keeps: Iterable[str]) -> None:
         self.graph = graph
         self._keeps = frozenset(keeps)
-        self._last_use: dict[str, int] = {name: index for index, names in enumerate(uses) for name in names}
+        self._last_use = last_use
 
     def stage(self, number: int, targets: Collection[str], at_hand: Collection[str]) -> Stage:
         """Return the stage that gives the targets.

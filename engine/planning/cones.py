@@ -24,6 +24,7 @@ from engine.node import NodeKind
 from engine.planning.fingerprint.sql_text import normalise_sql
 from engine.planning.fingerprint.values import fold, value_hash
 from engine.planning.recipe import UNKNOWN, Recipe
+from engine.planning.selection import kept_node
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -104,7 +105,7 @@ class Cones:
         """The output that keeps a node whole, per node that one does."""
         keepers: dict[str, str] = {}
         for name, target in self.targets.items():
-            node = self.dependency(name)
+            node = kept_node(self.graph, name)
             if node and isinstance(target, TableTarget) and target.write.mode is WriteMode.REPLACE:
                 keepers.setdefault(node, name)
         return keepers
@@ -129,14 +130,6 @@ class Cones:
         source: DataSource | None = self._ask(self.graph.nodes[loader], "source")
         return source
 
-    def dependency(self, output: str) -> str | None:
-        """Return the node whose value an output keeps; None for a saver that is a function of the user's."""
-        node = self.graph.nodes[output]
-        if not isinstance(node.function, SaveData):
-            return None
-        binding = node.bindings[node.function.data]
-        return binding.name if isinstance(binding, Source) else None
-
     def cone(self, output: str) -> Cone:
         """Return the cone of an output."""
         if output not in self._cones:
@@ -144,7 +137,7 @@ class Cones:
         return self._cones[output]
 
     def _walk(self, output: str) -> Cone:
-        own = self.dependency(output)
+        own = kept_node(self.graph, output)
         nodes, boundaries, overrides = self.graph.nodes, {}, []
 
         def stop(name: str) -> bool:

@@ -55,8 +55,7 @@ class Planner:
         graph: The graph, requests attached.
         cones: Its cones, under the call's inputs and overrides.
         session: The open warehouses.
-        selection: The outputs that were asked for.
-        brings_upstream: Outputs that the selection reads are brought up to date as well.
+        outputs: The outputs, in order (`engine.planning.selection`).
         adopted: Outputs that may write over tables which the engine did not write.
     """
 
@@ -65,36 +64,18 @@ class Planner:
         graph: FunctionGraph,
         cones: Cones,
         session: Session,
-        selection: Iterable[str],
-        *,
-        brings_upstream: bool,
+        outputs: Iterable[str],
         adopted: Iterable[str] = (),
     ) -> None:
         self.graph = graph
         self.cones = cones
         self.session = session
         self.adopted = frozenset(adopted)
-        self.outputs = self._ordered(selection, brings_upstream=brings_upstream)
+        self.outputs = list(outputs)
         self._known = _Known()
         self._source_tokens: dict[str, dict[str, str]] = {}
         self._output_tokens: dict[str, str] = {}
         self.verdicts: dict[str, Verdict] = {}
-
-    # --- which outputs, in which order --------------------------------------------------------------------------------
-    def _ordered(self, selection: Iterable[str], *, brings_upstream: bool) -> list[str]:
-        chosen = list(dict.fromkeys(selection))
-        while True:
-            order = self.graph.order(chosen)
-            found = [n for n in order if n in self.cones.targets]
-            if brings_upstream:
-                own = {self.cones.dependency(output) for output in found}
-                found += [self.cones.keepers[n] for n in order if n in self.cones.keepers and n not in own]
-            missing = [output for output in dict.fromkeys(found) if output not in chosen]
-            if not missing:
-                break
-            chosen += missing
-        place = {name: index for index, name in enumerate(order)}
-        return sorted(chosen, key=lambda output: (place[self.cones.dependency(output) or output], place[output]))
 
     def location(self, output: str) -> str:
         """Return the table or file of an output, for people."""

@@ -122,7 +122,7 @@ def test_compiled_calls_leave_what_single_steps_leave(graph: FunctionGraph, data
     targets, keeps, overrides = sorted(data.draw(names)), data.draw(names), data.draw(names)
     values: dict[str, Any] = {name: f"given {name}" for name in ("x", "y", *overrides)}
     compiled, stepwise = dict(values), dict(values)
-    stage = Schedule(graph, [], keeps).stage(0, targets, frozenset(values))
+    stage = Schedule(graph, {}, keeps).stage(0, targets, frozenset(values))
     stage.calls.run(compiled)
     run_stepwise(stage, stepwise)
     assert compiled == stepwise
@@ -156,7 +156,7 @@ def test_a_value_goes_after_its_last_reader() -> None:
     dead = node_of("unread", link, {"a": Source("n19")})
     graph = graph_of(*nodes, dead, node_of("last", none, {}, "unread"))
     values: dict[str, Any] = {}
-    Schedule(graph, [], []).stage(0, ["last"], values).calls.run(values)
+    Schedule(graph, {}, []).stage(0, ["last"], values).calls.run(values)
     assert most == 2
     assert values == {"last": ("none",)}
     assert not Thing.alive
@@ -175,7 +175,7 @@ def test_a_failure_names_its_node_and_leaves_what_is_needed_later() -> None:
         node_of("never", one, {"a": Source("broken")}),
     )
     values: dict[str, Any] = {"x": 1}
-    stage = Schedule(graph, [], ["x", "made", "never"]).stage(0, ["never"], frozenset(values))
+    stage = Schedule(graph, {}, ["x", "made", "never"]).stage(0, ["never"], frozenset(values))
     with pytest.raises(LookupError) as raised:
         stage.calls.run(values)
     assert raised.value.__notes__ == ["while running node 'broken'"]
