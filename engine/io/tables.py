@@ -20,7 +20,7 @@ from engine.io.session import current_saving, current_session
 from engine.io.utils import get_dataframe_metadata, get_sql_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from engine.dialects.base import LedgerRow, Query
     from engine.dialects.warehouse import Warehouse
@@ -45,22 +45,24 @@ def is_whole_table(source: TableSource) -> bool:
 
 
 def live_head(warehouse: Warehouse, table: TableName) -> LedgerRow | None:
-    """Return the ledger's head of a table, or None where only the rows themselves can tell.
+    """Return the ledger's head of a table, or None where only the rows themselves can tell."""
+    return live_heads(warehouse, [table]).get(table)
+
+
+def live_heads(warehouse: Warehouse, tables: Iterable[TableName]) -> dict[TableName, LedgerRow]:
+    """Return the ledger's heads of those of some tables that it speaks for, in a constant number of queries.
 
     The ledger speaks for a table the engine wrote while it is still that table. It does not speak for a view, whose
     rows change with the tables it reads.
     """
-    head = warehouse.heads([table])[table]
-    if head is None or head.mode is WriteMode.VIEW:
-        return None
-    physical = warehouse.tables([table])[table]
-    return head if physical is not None and physical.identity == head.physical_name else None
-
-
-def ledger_token(warehouse: Warehouse, table: TableName) -> str | None:
-    """Return the token that the ledger has for a table, or None where it does not speak for it."""
-    head = live_head(warehouse, table)
-    return None if head is None else head.token
+    found = warehouse.heads(tables).items()
+    heads = {table: head for table, head in found if head is not None and head.mode is not WriteMode.VIEW}
+    physical = warehouse.tables(heads)
+    return {
+        table: head
+        for table, head in heads.items()
+        if (there := physical[table]) is not None and there.identity == head.physical_name
+    }
 
 
 def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any, dict[str, Any]]:

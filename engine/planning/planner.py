@@ -19,7 +19,7 @@ from engine.dialects.ownership import refusal
 from engine.errors import EngineError, LoadError
 from engine.io.data_adapters import FileSource, FileTarget, TableSource, TableTarget, ValueSource
 from engine.io.files import file_token
-from engine.io.tables import is_whole_table, ledger_token, query_of
+from engine.io.tables import is_whole_table, live_head, live_heads, query_of
 from engine.metadata.records import Reason
 from engine.planning.fingerprint import value_hash
 from engine.planning.plan import Decision, Plan
@@ -46,6 +46,7 @@ class _Known:
     heads: dict[Place | None, LedgerRow | None] = field(default_factory=dict)
     tables: dict[Place | None, PhysicalTable | None] = field(default_factory=dict)
     records: Mapping[str, OutputRecord] = field(default_factory=dict)
+    sources: dict[Warehouse, dict[TableName, LedgerRow | None]] = field(default_factory=dict)
 
 
 class Planner:
@@ -201,8 +202,28 @@ class Planner:
 
     def _table_token(self, source: TableSource) -> str:
         warehouse = self.session.warehouse(source.warehouse)
-        known = ledger_token(warehouse, warehouse.name(source.table or "")) if is_whole_table(source) else None
-        return known or warehouse.checksums([query_of(warehouse, source)])[0] or UNKNOWN
+        token = None
+        if is_whole_table(source):
+            name, known = warehouse.name(source.table or ""), self._known.sources.get(warehouse, {})
+            head = known[name] if name in known else live_head(warehouse, name)
+            token = None if head is None else head.token
+        return token or warehouse.checksums([query_of(warehouse, source)])[0] or UNKNOWN
+
+    @contextlib.contextmanager
+    def _sources_asked(self) -> Iterator[None]:
+        """Ask the ledgers about all tables that are loaded, together; they are as they were asked for in the block."""
+        asked: dict[Warehouse, set[TableName]] = {}
+        for loader in dict.fromkeys(name for output in self.outputs for name in self.cones.cone(output).loaders):
+            source = self.cones.source(loader)
+            if isinstance(source, TableSource) and is_whole_table(source):
+                warehouse = self.session.warehouse(source.warehouse)
+                asked.setdefault(warehouse, set()).add(warehouse.name(source.table or ""))
+        for warehouse, names in asked.items():
+            self._known.sources[warehouse] = dict.fromkeys(names) | live_heads(warehouse, names)
+        try:
+            yield
+        finally:
+            self._known.sources.clear()
 
     # --- decisions ----------------------------------------------------------------------------------------------------
     def recipe(self, output: str) -> Recipe:
@@ -238,8 +259,9 @@ class Planner:
 
     def plan(self) -> Plan:
         """Decide about every output, in order."""
-        for output in self.outputs:
-            self.decide(output)
+        with self._sources_asked():
+            for output in self.outputs:
+                self.decide(output)
         return Plan(decisions=tuple(map(self._decision, self.outputs)))
 
     def _decision(self, output: str) -> Decision:
@@ -261,7 +283,9 @@ class Planner:
             traces.append(Trace(record.recipe_version, record.recipe))
         if head is not None and head.recipe_version and "recipe" in head.record:
             traces.append(Trace(head.recipe_version, head.record["recipe"]))
-        if isinstance(target, TableTarget) and target.write.mode is WriteMode.APPEND and recipe.is_comparable:
+        is_known = head is None or any(trace.recipe_version == recipe.version for trace in traces)
+        appends = isinstance(target, TableTarget) and target.write.mode is WriteMode.APPEND
+        if isinstance(target, TableTarget) and appends and recipe.is_comparable and not is_known:
             # What was appended stays: any recipe that was ever appended is there, not only the last one.
             warehouse = self.session.warehouse(target.warehouse)
             row = warehouse.commit_of_recipe(warehouse.name(str(target.write.table)), recipe.version)
