@@ -160,7 +160,7 @@ class _Save:
         self._check_keys(staged)
         content = self._content_hash(staged)
         if self.write.mode is WriteMode.REPLACE:
-            self._cut_off(head, before, content, staged.schema)
+            self._cut_off(head, before, content, staged.schema, staged.table)
         stamp = self.dialect.publish(self.connection, staged, self.write, before, self.intent.commit_id)
         return self._commit(head, stamp, content, staged.schema, staged.row_count)
 
@@ -200,7 +200,12 @@ class _Save:
         return self.dialect.checksum(self.connection, sql.all_rows(staged.table))
 
     def _cut_off(
-        self, head: LedgerRow | None, before: PhysicalTable | None, content: str | None, schema: pa.Schema
+        self,
+        head: LedgerRow | None,
+        before: PhysicalTable | None,
+        content: str | None,
+        schema: pa.Schema,
+        staging: TableName | None = None,
     ) -> None:
         schema_hash = fold(schema_text(schema))
         if (
@@ -214,8 +219,16 @@ class _Save:
             and head.record.get("definition", "") == self.write.definition.text()
             and before.identity == head.physical_name
             and _described(before) == head.record.get("columns")
+            and (staging is None or self._holds_the_rows_of(staging))
         ):
             raise _UnchangedError(head)
+
+    def _holds_the_rows_of(self, staging: TableName) -> bool:
+        """Say whether the table holds what was staged; the ledger cannot know of rows that another hand changed."""
+        mine, theirs = (
+            self.dialect.checksum(self.connection, sql.all_rows(table)) for table in (staging, self.write.table)
+        )
+        return mine == theirs
 
     def _types(self, schema: pa.Schema, before: PhysicalTable | None) -> dict[str, str]:
         """Return the SQL types of columns that have another one than their Arrow type's: declared, or there already."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from engine.dialects.warehouse import Warehouse
 from engine.errors import EngineError, LoadError, SaveError
 from engine.io.materialization import from_, to
 from engine.io.tables import TableLoader
@@ -215,6 +216,26 @@ def test_rerun_all_computes_everything_and_writes_what_changed(built: Project) -
     """A full refresh computes every output; equal content is not written again."""
     result = built.driver(*requests()).refresh(inputs=INPUTS, rerun="all")
     assert set(states(result).values()) == {"unchanged"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE large SET name = 'mine' WHERE id = 12",
+        "DELETE FROM large WHERE id = 12",
+        "INSERT INTO large SELECT * FROM large",
+    ],
+)
+def test_rerun_all_puts_right_rows_that_another_hand_changed(built: Project, statement: str) -> None:
+    """A full refresh leaves the rows that the dataflow gives, though the ledger knows of no change."""
+    run_sql(built.warehouse, statement)
+    result = built.driver(*requests()).refresh(inputs=INPUTS, rerun="all")
+    assert states(result)["large_table"] == "built"
+    assert states(result)["cleaned_table"] == "unchanged"
+    with Warehouse(built.warehouse) as warehouse:
+        rows = warehouse.read(warehouse.query_table(warehouse.name("large")))[0].read_all()
+    assert sorted(rows["id"].to_pylist()) == list(range(10, 20))
+    assert "mine" not in rows["name"].to_pylist()
 
 
 def test_materialize_runs_all_by_default(built: Project) -> None:
