@@ -136,7 +136,8 @@ class NumpyMatrixResult(ResultMixin):
 class PolarsDataFrameResult(ResultMixin):
     """Put series, one-column frames and scalars side by side into one polars frame.
 
-    **Shape**: all series have the same length; scalars are repeated; one frame alone is given as it is.
+    **Shape**: all series have the same length, whatever library or list they come from; scalars are repeated; one frame
+    alone is given as it is.
     """
 
     def build_result(self, **outputs: Any) -> pl.DataFrame:
@@ -158,9 +159,10 @@ class PolarsDataFrameResult(ResultMixin):
         for name, value in outputs.items():
             if isinstance(value, pl.Series):
                 columns.append(value.alias(name))
-            elif isinstance(value, pl.DataFrame | pl.LazyFrame):
-                frame = value.lazy().collect()
+            elif (frame := _polars_frame(value)) is not None:
                 columns += [frame[c].alias(f"{name}.{c}") for c in frame.columns]
+            elif isinstance(value, list) or (hasattr(value, "__array__") and hasattr(value, "__len__")):
+                columns.append(pl.Series(name, value))
             else:
                 scalars[name] = value
         lengths = {column.name: len(column) for column in columns}
@@ -176,6 +178,20 @@ class PolarsDataFrameResult(ResultMixin):
         import polars as pl
 
         return pl.DataFrame
+
+
+def _polars_frame(value: Any) -> pl.DataFrame | None:
+    """Return a frame of any library as one of polars, or None for what is no frame."""
+    import polars as pl
+
+    from engine.frames import library_of
+
+    if isinstance(value, pl.DataFrame | pl.LazyFrame):
+        return value.lazy().collect()
+    library = library_of(value)
+    if library is None or not isinstance(value, library.frame_types):
+        return None
+    return pl.DataFrame(library.to_arrow(value).read_all())
 
 
 class SimplePythonDataFrameGraphAdapter(PandasDataFrameResult):

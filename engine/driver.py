@@ -393,7 +393,7 @@ class Driver(Inspection):
         if request.rerun == "stale" and store is None:
             raise RequestError(
                 "what is stale cannot be known without a record of earlier runs",
-                hint="give the driver a metadata store: Builder().with_metadata()",
+                hint="give the driver a metadata store, Builder().with_metadata(), or say rerun='all'",
             )
         self._session.tracks_sources = store is not None
         runs_nodes = next(iter(self.hooks.of_async("do_node_execute")), self.hooks.method("do_node_execute"))

@@ -10,7 +10,7 @@ from engine.errors import SaveError
 if TYPE_CHECKING:
     from engine.dialects.base import LedgerRow, PhysicalTable, Write
 
-_ADOPT = "engine run OUTPUT --adopt, or adopt=True in to.table"
+_ADOPT = "engine run OUTPUT --adopt, refresh([output], adopt=True), or adopt=True in to.table"
 
 
 def refusal(write: Write, head: LedgerRow | None, before: PhysicalTable | None) -> SaveError | None:

@@ -243,7 +243,7 @@ class Planner:
                 location=self.location(output) or output,
                 detail=detail,
                 invalidations=record.invalidations if record else (),
-                failed=record.error_message if record and record.state == "failed" else None,
+                failed=(record.error_message or "").partition("\n")[0] if record and record.state == "failed" else None,
                 is_refused=self.refusal(output) is not None,
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -35,6 +36,21 @@ def test_polars_results_are_where_hamilton_has_them() -> None:
     """The builder of polars frames can be had from the plug-in."""
     frame = h_polars.PolarsDataFrameResult().build_result(a=pl.Series([1, 2]), b=3)
     assert frame.to_dict(as_series=False) == {"a": [1, 2], "b": [3, 3]}
+
+
+def test_polars_results_take_columns_of_any_library() -> None:
+    """Series, arrays, lists and frames of other libraries become columns, never objects."""
+    series, frame = pd.Series([1, None], dtype="Int64"), pd.DataFrame({"x": [1.5, 2.5]})
+    build = h_polars.PolarsDataFrameResult().build_result
+    joined = build(a=series, b=frame, c=pa.table({"y": [True, False]}), d=np.array([1, 2]), e=["u", "v"], f=3)
+    assert joined.to_dict(as_series=False) == {
+        "a": [1, None],
+        "b.x": [1.5, 2.5],
+        "c.y": [True, False],
+        "d": [1, 2],
+        "e": ["u", "v"],
+        "f": [3, 3],
+    }
 
 
 def test_lazy_frames_stay_lazy() -> None:
