@@ -74,7 +74,8 @@ def course_of(
     for number, (targets, (order, read)) in enumerate(zip(wanted, walks, strict=True)):
         needed = [node for node in map(graph.nodes.__getitem__, order) if node.function is not None]
         nodes = [node for node in needed if node.name not in on_top]
-        ends = {name for name in (*order, *read) if last_use[name] == number and name not in keeps}
+        there = {node.name for node in needed}.union(read)  # not the inputs that have a default and no value
+        ends = {name for name in there if last_use[name] == number and name not in keeps}
         ends.difference_update(targets, *(graph.upstream[name] for name in order if name in on_top))
         stages.append(Stage(nodes, graph.upstream, read, ends))
         are_whole.append(len(nodes) == len(needed))
