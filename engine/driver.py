@@ -357,6 +357,8 @@ class Driver(Inspection):
         with Watch(self.hooks, graph, request, recorder.run_id) as watched, self._session:
             prepared = self._prepared(graph, request)
             planner, records = self._planner(prepared, request)
+            if request.rerun == "stale":
+                planner.plan()
             with recorder.run(request, graph):
                 result = Runner(
                     request, prepared, planner, self._session, self.hooks, recorder, records, self._make_nodes
@@ -387,7 +389,7 @@ class Driver(Inspection):
         return request.settled(prepared, self._session.views)
 
     def _planner(self, prepared: Prepared, request: Request) -> tuple[Planner, dict[str, OutputRecord]]:
-        """Gather what is known and decide, as far as the request needs it."""
+        """Gather what is known, as far as the request needs it; what is to be decided can then be."""
         graph = prepared.graph
         store = self.store
         if request.rerun == "stale" and store is None:
@@ -418,8 +420,6 @@ class Driver(Inspection):
         if request.stops_at_failure:
             planner.check_targets(planner.outputs)
         planner.check_sources(prepared.loaders)
-        if request.rerun == "stale":
-            planner.plan()
         return planner, records
 
     @property

@@ -192,8 +192,13 @@ class _Save:
         # Sixteen hex digits: short enough for every database, so never cut down to the name of another table.
         return TableName(self.write.table.schema, "_e_" + fold(str(self.write.table), self.intent.commit_id)[:16])
 
+    @property
+    def _is_hashed_on_the_way(self) -> bool:
+        """Whether the content hash is one of the rows that pass, and not the database's own."""
+        return self.digest is not None and isinstance(self.rows, pa.RecordBatchReader)
+
     def _content_hash(self, staged: Staged) -> str | None:
-        if self.digest is not None and isinstance(self.rows, pa.RecordBatchReader):
+        if self.digest is not None and self._is_hashed_on_the_way:
             return self.digest()
         if self.write.order_matters:
             return None  # a database hashes rows whatever their order
@@ -219,16 +224,14 @@ class _Save:
             and head.record.get("definition", "") == self.write.definition.text()
             and before.identity == head.physical_name
             and _described(before) == head.record.get("columns")
-            and (staging is None or self._holds_the_rows_of(staging))
+            and (staging is None or self._holds_the_rows_of(staging, content))
         ):
             raise _UnchangedError(head)
 
-    def _holds_the_rows_of(self, staging: TableName) -> bool:
+    def _holds_the_rows_of(self, staging: TableName, content: str | None) -> bool:
         """Say whether the table holds what was staged; the ledger cannot know of rows that another hand changed."""
-        mine, theirs = (
-            self.dialect.checksum(self.connection, sql.all_rows(table)) for table in (staging, self.write.table)
-        )
-        return mine == theirs
+        mine = self.dialect.checksum(self.connection, sql.all_rows(staging)) if self._is_hashed_on_the_way else content
+        return mine == self.dialect.checksum(self.connection, sql.all_rows(self.write.table))
 
     def _types(self, schema: pa.Schema, before: PhysicalTable | None) -> dict[str, str]:
         """Return the SQL types of columns that have another one than their Arrow type's: declared, or there already."""

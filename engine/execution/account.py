@@ -16,8 +16,7 @@ from engine.execution import versions
 from engine.execution.reads import as_record, boundary_key, input_read, metadata_of, output_read
 from engine.execution.results import OutputResult
 from engine.identifiers import new_id
-from engine.io.data_adapters import DataSaver, FileTarget, TableTarget
-from engine.io.nodes import adapter_of
+from engine.io.data_adapters import FileTarget, TableTarget
 from engine.io.traffic import written_twice
 from engine.metadata.records import NodeRun, NodeRunState, Reason
 from engine.node import NodeKind
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from engine.execution.recorder import Recorder
     from engine.execution.transfers import Moved
-    from engine.io.data_adapters import Target
+    from engine.io.data_adapters import DataSaver, Target
     from engine.io.places import Place
     from engine.io.session import Saving, Session
     from engine.metadata.records import DatasetVersion, InputRead, OutputRecord
@@ -140,14 +139,13 @@ class Account:
         return (*verdict.reasons, *noticed)
 
     # --- one save -----------------------------------------------------------------------------------------------------
-    def target(self, output: str) -> Target | None:
+    def target(self, output: str, saver: DataSaver | None) -> Target | None:
         """Return what a saver writes, now that the nodes which may have named it have run.
 
         Raises:
             DuplicateNodeError: Another saver of this run writes there.
         """
-        adapter = adapter_of(self._graph.nodes[output], self._values)
-        target = adapter.target() if isinstance(adapter, DataSaver) else None
+        target = saver.target() if saver is not None else None
         place = self._session.places.of(target)
         if target is not None and place is not None:
             other = self._writers.setdefault(place, output)

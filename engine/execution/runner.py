@@ -29,6 +29,8 @@ from engine.execution.results import OutputResult, RunResult
 from engine.execution.scheduler import Schedule, last_uses
 from engine.execution.transfers import Transfers, done
 from engine.execution.values import Values
+from engine.io.data_adapters import DataSaver
+from engine.io.nodes import adapter_of
 from engine.io.session import saving, using
 from engine.metadata.records import NodeRunState, Reason, RunState
 from engine.planning.staleness import State
@@ -238,19 +240,21 @@ class Runner:
         self.transfers.begin_loads(self._upcoming_loads(stage))
         if self.course is not None:
             self.nodes.run(self.course.stages[stage])
-        rest, saver = self.schedule.saver(stage, output, self.values)
+        rest, step = self.schedule.saver(stage, output, self.values)
         if rest.nodes:
             self.nodes.run(rest)
-        place = self.transfers.place_of(saver)
+        adapter = adapter_of(step.node, self.values)
+        saver = adapter if isinstance(adapter, DataSaver) else None
+        place = self.transfers.place_of(step, saver)
         if place is None:
             self._settle_saves()  # what is saved here comes after what was begun before it
-        target, intent = self.account.target(output), self.account.intent(output)
+        target, intent = self.account.target(output, saver), self.account.intent(output)
         with saving(intent) as current:
             if place is not None:
-                moved = self.transfers.begin_save(saver, place)
+                moved = self.transfers.begin_save(step, place)
             else:
                 began = datetime.now(tz=UTC)
-                moved = done(self.nodes.run_saver(saver), began)
+                moved = done(self.nodes.run_saver(step), began)
         return Save(output, started, target, current, moved)
 
     def _upcoming_loads(self, stage: int) -> Iterator[Node]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from engine.bindings import Source
 from engine.execution.steps import fill, note
 from engine.frames import library_of, library_of_type
-from engine.io.data_adapters import DataLoader, DataSaver, FileTarget, TableSource, TableTarget
+from engine.io.data_adapters import DataLoader, FileTarget, TableSource, TableTarget
 from engine.io.nodes import LoadData, SaveData, adapter_of
 from engine.io.session import own_lane
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping
 
     from engine.execution.steps import Step
+    from engine.io.data_adapters import DataSaver
     from engine.io.session import Session
     from engine.node import Node
 
@@ -112,13 +113,14 @@ class Transfers:
         return loader.may_leave_thread and is_apart
 
     # --- saves --------------------------------------------------------------------------------------------------------
-    def place_of(self, step: Step) -> str | None:
-        """Return the name of the queue that a save may join, or None where it has to stay on the caller's thread."""
-        node = step.node
-        if self._stays or not isinstance(node.function, SaveData):
-            return None
-        saver = adapter_of(node, self._values)
-        if not isinstance(saver, DataSaver) or not saver.may_leave_thread or not self._is_given_away(step):
+    def place_of(self, step: Step, saver: DataSaver | None) -> str | None:
+        """Return the name of the queue that a save may join, or None where it has to stay on the caller's thread.
+
+        Args:
+            step: The step of the saver.
+            saver: What it saves by, where that is known.
+        """
+        if self._stays or saver is None or not saver.may_leave_thread or not self._is_given_away(step):
             return None
         target = saver.target()
         if isinstance(target, TableTarget):
@@ -129,7 +131,7 @@ class Transfers:
     def _is_given_away(self, step: Step) -> bool:
         """Say whether the value of a save is a frame in memory that no node will see, let alone change, any more."""
         function = step.node.function
-        assert isinstance(function, SaveData)  # noqa: S101 - asked of those only
+        assert isinstance(function, SaveData)  # noqa: S101 - nothing else has a saver
         data = step.node.bindings[function.data]
         if not isinstance(data, Source) or data.name not in step.releases:
             return False

@@ -19,9 +19,8 @@ from engine.execution.executors import (
 )
 from engine.io.data_adapters import DataLoader
 from engine.io.materialization import from_, to
-from engine.metadata.store import MetadataStore
 from engine.registry import register_adapter
-from tests.fixtures.dataflows import run_sql, states
+from tests.fixtures.dataflows import ask, run_sql, states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,15 +69,6 @@ def blocks(project: Project, request: pytest.FixtureRequest) -> Project:
     }
     project.executor = executors[request.param]()
     return project
-
-
-def ask(project: Project, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the metadata."""
-    store = MetadataStore(project.metadata, read_only=True)
-    try:
-        return store.query(sql)[1]
-    finally:
-        store.close()
 
 
 NODE_RUNS = (

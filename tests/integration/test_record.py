@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from engine.io.materialization import to
-from engine.metadata.store import MetadataStore
-from tests.fixtures.dataflows import states
+from tests.fixtures.dataflows import ask, states
 
 if TYPE_CHECKING:
     from tests.fixtures.dataflows import Project
@@ -52,15 +51,6 @@ def recorded(project: Project) -> Project:
 def requests() -> list[Any]:
     """Two tables in a chain."""
     return [to.table(id=f"{name}_table", dependencies=[name], table=name) for name in ("scaled", "counted")]
-
-
-def ask(project: Project, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the metadata."""
-    store = MetadataStore(project.metadata, read_only=True)
-    try:
-        return store.query(sql)[1]
-    finally:
-        store.close()
 
 
 def test_a_run_is_recorded_with_its_parameters(recorded: Project) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.io.materialization import from_, to
 from engine.metadata.store import MetadataStore
-from tests.fixtures.dataflows import reasons, run_sql, states
+from tests.fixtures.dataflows import ask, reasons, run_sql, states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,15 +61,6 @@ def lose_metadata(project: Project) -> None:
     """Delete the metadata's files."""
     for path in list(files(project)):
         path.unlink()
-
-
-def ask(project: Project, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the metadata."""
-    store = MetadataStore(project.metadata, read_only=True)
-    try:
-        return store.query(sql)[1]
-    finally:
-        store.close()
 
 
 def tree(project: Project, output: str) -> dict[str, Any]:
