@@ -2,10 +2,13 @@
 
 Theory of operation. `ensure` is the one entry point. It reads the revision; when that is `schema.HEAD`, as nearly
 always, nothing more happens and Alembic is not even imported. A newer one is refused: the other version of the engine
-knows what it wrote, this one does not. An older or absent one is upgraded alone (no run in progress, no other
-upgrade), after looking again, with all revisions, the views and the new revision number in one transaction; so a
-process killed in the middle leaves the database as it was, and the next one does the work. A SQLite file is backed up
-first.
+knows what it wrote, this one does not. An older one is upgraded alone (no run in progress, no other upgrade), after
+looking again, with all revisions, the views and the new revision number in one transaction; so a process killed in the
+middle leaves the database as it was, and the next one does the work. A SQLite file is backed up first.
+
+Where nothing is there yet, the tables are made as `engine.metadata.schema` describes them, in the same one transaction
+and under the same lock, and stamped with the newest revision: what all revisions together would make, without reading
+them. The tests hold the two against each other on both databases.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from engine.errors import MetadataError, MigrationRequiredError
+from engine.metadata import schema, views
 from engine.metadata.database import Database, journal_mode
 from engine.metadata.locks import hold_file, upgrade_file
 from engine.metadata.schema import APPLICATION_ID, HEAD, SCHEMA
@@ -31,6 +35,14 @@ if TYPE_CHECKING:
 
 KEPT_BACKUPS = 3
 """How many backups of a SQLite file stand beside it."""
+
+VERSION_TABLE = sa.Table(
+    "alembic_version",
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Where Alembic keeps the revision; not among the tables of `schema.metadata`, because revisions do not speak of it."""
 
 _ONE_THREAD = threading.Lock()
 
@@ -131,12 +143,28 @@ def _is_current(database: Database) -> bool:
 
 def _upgrade(database: Database) -> None:
     with _ONE_THREAD, upgrading(database.url) as connection:
-        if _revision_in(connection, database.shown) != HEAD:  # nobody else did it while we waited
-            from alembic import command
+        if not _names_in(connection, database.shown):
+            create(connection)
+        elif _revision_in(connection, database.shown) != HEAD:  # nobody else did it while we waited
+            run_revisions(connection)
 
-            config = configuration()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+
+def create(connection: sa.Connection) -> None:
+    """Make the newest tables and views where there are none."""
+    schema.metadata.create_all(connection, checkfirst=False)
+    VERSION_TABLE.create(connection, checkfirst=False)
+    connection.execute(sa.insert(VERSION_TABLE), [{"version_num": HEAD}])
+    for statement in views.create_statements(connection.dialect.name):
+        connection.execute(sa.text(statement))
+
+
+def run_revisions(connection: sa.Connection) -> None:
+    """Run the revisions from the one the database has to the newest."""
+    from alembic import command
+
+    config = configuration()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 @contextlib.contextmanager
@@ -175,27 +203,31 @@ def _back_up(path: Path, found: str) -> None:
 
 
 def _revision_in(connection: sa.Connection, shown: str) -> str | None:
-    stamped = _is_stamped_file if connection.dialect.name == "sqlite" else _is_stamped_schema
-    if not stamped(connection, shown):
+    if VERSION_TABLE.name not in _names_in(connection, shown):
         return None
-    found: str | None = connection.scalar(sa.text("SELECT max(version_num) FROM alembic_version"))
+    found: str | None = connection.scalar(sa.select(sa.func.max(VERSION_TABLE.c.version_num)))
     return found
 
 
-def _is_stamped_file(connection: sa.Connection, shown: str) -> bool:
+def _names_in(connection: sa.Connection, shown: str) -> set[str]:
+    """Return the names of all that is there; there is nothing that is not the engine's own."""
+    return (_names_in_file if connection.dialect.name == "sqlite" else _names_in_schema)(connection, shown)
+
+
+def _names_in_file(connection: sa.Connection, shown: str) -> set[str]:
     names = set(connection.scalars(sa.text("SELECT name FROM sqlite_master")))
     application = connection.scalar(sa.text("PRAGMA application_id"))
     if names and application != APPLICATION_ID:
         raise _not_ours(shown, "holds tables that the engine did not make")
-    return "alembic_version" in names
+    return names
 
 
-def _is_stamped_schema(connection: sa.Connection, shown: str) -> bool:
+def _names_in_schema(connection: sa.Connection, shown: str) -> set[str]:
     query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:schema)"
     names = set(connection.scalars(sa.text(query), {"schema": SCHEMA}))
-    if names and "alembic_version" not in names:
+    if names and VERSION_TABLE.name not in names:
         raise _not_ours(shown, f"has a schema {SCHEMA!r} with tables that the engine did not make")
-    return bool(names)
+    return names
 
 
 def _not_ours(shown: str, what: str) -> MetadataError:

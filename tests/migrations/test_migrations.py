@@ -48,19 +48,33 @@ def _downgrade(url: str) -> None:
         command.downgrade(config, "base")
 
 
+def _run_all_revisions(url: str) -> None:
+    with migrate.upgrading(url) as connection:
+        migrate.run_revisions(connection)
+
+
 def _objects(url: str) -> list[tuple[str, ...]]:
-    """Return every table, view and index with what the database says of it."""
+    """Return every table, column, constraint, view and index with all that the database says of it."""
     with _looking(url) as connection:
         if connection.dialect.name == "sqlite":
-            sql = "SELECT type, name, coalesce(sql, '') FROM sqlite_master ORDER BY 1, 2"
-        else:
-            sql = (
-                "SELECT table_name, column_name, data_type || coalesce(column_default, '') || is_nullable"
-                " FROM information_schema.columns WHERE table_schema = 'engine'"
-                " UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'engine'"
-                " ORDER BY 1, 2"
-            )
-        return [tuple(row) for row in connection.execute(sa.text(sql))]
+            found = connection.execute(sa.text("SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_master"))
+            return sorted((*row[:3], " ".join(row[3].split())) for row in found)
+        sql = (
+            "SELECT 'relation', c.relname,"
+            "  concat_ws(' ', c.relkind, c.relpersistence, c.reloptions, pg_get_viewdef(c.oid))"
+            "  FROM pg_class c WHERE c.relnamespace = 'engine'::regnamespace AND c.relkind IN ('r', 'v')"
+            " UNION ALL SELECT c.relname, a.attname, concat_ws(' ', a.attnum, format_type(a.atttypid, a.atttypmod),"
+            "  a.attnotnull, a.attidentity, a.attgenerated, a.attcollation, pg_get_expr(d.adbin, d.adrelid))"
+            "  FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind IN ('r', 'v')"
+            "  LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+            "  WHERE c.relnamespace = 'engine'::regnamespace AND a.attnum > 0"
+            " UNION ALL SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)"
+            "  FROM pg_constraint WHERE connamespace = 'engine'::regnamespace"
+            " UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'engine'"
+            " UNION ALL SELECT 'sequence', sequencename, data_type::text FROM pg_sequences WHERE schemaname = 'engine'"
+            " UNION ALL SELECT 'trigger', tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"
+        )
+        return sorted(tuple(row) for row in connection.execute(sa.text(sql)))
 
 
 def test_up_down_and_up_again(metadata_url: str) -> None:
@@ -69,17 +83,46 @@ def test_up_down_and_up_again(metadata_url: str) -> None:
     assert migrate.upgrade(metadata_url) == schema.HEAD == migrate.current(metadata_url)
     made = _objects(metadata_url)
     _downgrade(metadata_url)
-    assert {row[1] if "sqlite" in metadata_url else row[0] for row in _objects(metadata_url)} <= {
-        "alembic_version",
-        "sqlite_autoindex_alembic_version_1",
-    }
+    with _looking(metadata_url) as connection:
+        assert sa.inspect(connection).get_table_names() == ["alembic_version"]
+        assert sa.inspect(connection).get_view_names() == []
     migrate.upgrade(metadata_url)
     assert _objects(metadata_url) == made
 
 
+def test_a_new_database_is_what_all_revisions_make(metadata_url: str) -> None:
+    """What is made at once is, to the last constraint and to its settings, what the revisions make one by one."""
+    migrate.upgrade(metadata_url)
+    at_once, settings = _objects(metadata_url), _settings(metadata_url)
+    _forget_all(metadata_url)
+    _run_all_revisions(metadata_url)
+    assert at_once == _objects(metadata_url)
+    assert settings == _settings(metadata_url)
+    assert len(at_once) > len(schema.metadata.tables) + len(views.VIEWS)
+
+
+def _settings(url: str) -> list[object]:
+    """Return the revision, and what a file's header says of it."""
+    with _looking(url) as connection:
+        found: list[object] = [connection.scalar(sa.text("SELECT version_num FROM alembic_version"))]
+        if connection.dialect.name == "sqlite":
+            names = ("application_id", "auto_vacuum", "journal_mode", "user_version", "encoding", "page_size")
+            found += [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
+        return found
+
+
+def _forget_all(url: str) -> None:
+    with contextlib.closing(Database(url)) as database:
+        if database.path:
+            database.path.unlink()
+        else:
+            with database.write() as connection:
+                connection.execute(sa.schema.DropSchema(schema.SCHEMA, cascade=True))
+
+
 def test_the_models_are_the_migrated_schema(metadata_url: str) -> None:
     """What the code believes of the tables is what the revisions make."""
-    migrate.upgrade(metadata_url)
+    _run_all_revisions(metadata_url)
     with _looking(metadata_url) as connection:
         options = {
             "compare_type": True,
@@ -106,16 +149,16 @@ def test_changed_views_come_with_a_revision() -> None:
 
 
 def test_a_current_database_needs_no_alembic(metadata_url: str) -> None:
-    """Opening a database that is up to date imports neither Alembic nor its templates."""
-    migrate.upgrade(metadata_url)
+    """Making a database, and opening one that is up to date, imports neither Alembic nor its templates."""
     code = (
         "import sys; from engine.metadata.store import MetadataStore; s = MetadataStore(sys.argv[1]); s.runs(None);"
         " s.close(); print([name for name in ('alembic', 'mako', 'pandas', 'duckdb', 'polars') if name in sys.modules])"
     )
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", code, metadata_url], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
+    for _ in ("new", "current"):
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", code, metadata_url], capture_output=True, text=True, check=True
+        )
+        assert done.stdout == "[]\n"
 
 
 def test_processes_that_race_all_succeed(metadata_url: str) -> None:
@@ -134,16 +177,17 @@ def test_processes_that_race_all_succeed(metadata_url: str) -> None:
 
 
 @pytest.mark.parametrize("table", ["run", "node_run_output", "file_cache"])
-def test_a_killed_upgrade_is_done_by_the_next(metadata_url: str, table: str) -> None:
+@pytest.mark.parametrize("making", ["create", "run_revisions"])
+def test_a_killed_upgrade_is_done_by_the_next(metadata_url: str, making: str, table: str) -> None:
     """A process that is killed inside an upgrade leaves nothing behind, and the next one upgrades."""
     code = (
         "import os, signal, sys, sqlalchemy as sa\n"
         "from sqlalchemy import event\n"
         "from engine.metadata import migrate\n"
         "def kill(connection, cursor, statement, *rest):\n"
-        f"    if statement.startswith('CREATE TABLE {table} '): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"    if statement.strip().startswith('CREATE TABLE {table} '): os.kill(os.getpid(), signal.SIGKILL)\n"
         "event.listen(sa.Engine, 'after_cursor_execute', kill)\n"
-        "migrate.upgrade(sys.argv[1])\n"
+        f"with migrate.upgrading(sys.argv[1]) as connection: migrate.{making}(connection)\n"
     )
     killed = subprocess.run([sys.executable, "-c", code, metadata_url], check=False)  # noqa: S603
     assert killed.returncode == -signal.SIGKILL
