@@ -28,16 +28,9 @@ from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
 from engine.dialects.postgresql_belongings import belongings, said
-from engine.dialects.postgresql_copy import (
-    arrow_schema,
-    copy_in,
-    reading_plan,
-    rebuilt,
-    rebuilt_schema,
-    staging_types,
-    wrapped,
-)
+from engine.dialects.postgresql_copy import copy_in, staging_types
 from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
+from engine.dialects.postgresql_reading import arrow_schema, reading_plan, rebuilt, rebuilt_schema, wrapped
 from engine.dialects.postgresql_replace import Replacement, analyze, patiently
 from engine.dialects.recorded import checked_durations
 from engine.dialects.stamps import stamped
