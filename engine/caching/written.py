@@ -35,6 +35,7 @@ def written_token(session: Session, target: Target | None, metadata: Any) -> str
 def _table_token(session: Session, target: TableTarget) -> str | None:
     warehouse = session.warehouse(target.warehouse)
     name = warehouse.name(str(target.write.table))
-    head = warehouse.heads([name])[name]
-    presence, _ = table_presence(warehouse.tables([name])[name], head)
+    tables, heads = warehouse.standing([name])
+    head = heads[name]
+    presence, _ = table_presence(tables[name], head)
     return head.commit_id if head is not None and presence is Presence.OURS else None

@@ -246,8 +246,7 @@ class PhysicalTable:
 
     Attributes:
         identity: The stamp of the commit that made the table what it is, or None: the engine did not write it, or
-        somebody
-            recreated it.
+            somebody recreated it.
         columns: Its columns, in order.
         is_view: It is a view.
     """
@@ -255,6 +254,10 @@ class PhysicalTable:
     identity: str | None
     columns: tuple[Column, ...]
     is_view: bool = False
+
+    def was_published_by(self, row: LedgerRow | None) -> bool:
+        """Say whether this is still the table that a commit of the ledger made, or wrote into."""
+        return row is not None and self.identity == row.physical_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +359,11 @@ class Dialect(ABC):
     @abstractmethod
     def tables(self, connection: Any, names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
         """Look all these tables up in the catalog, in a constant number of queries."""
+
+    def columns(self, connection: Any, table: TableName) -> tuple[Column, ...]:
+        """Return the columns of a table, not a view, that is known to be there; as `tables` shows them."""
+        found = self.tables(connection, [table])[table]
+        return found.columns if found is not None else ()
 
     @abstractmethod
     def table_names(self, connection: Any) -> list[TableName]:

@@ -98,7 +98,6 @@ class Generic(Dialect):
     @contextmanager
     def transaction(self, connection: Link, *, write: bool) -> Iterator[None]:
         """Run the block in one transaction of the writing connection."""
-        del write
         main = connection.main
         main.rollback()  # what reading the catalog began
         begun = main.begin()
@@ -110,7 +109,7 @@ class Generic(Dialect):
         try:
             begun.commit()
         except sa.exc.DBAPIError as error:
-            if error.connection_invalidated:
+            if write and error.connection_invalidated:
                 raise UnknownCommitError(str(error.orig)) from error
             raise
 

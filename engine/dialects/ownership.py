@@ -16,7 +16,7 @@ _ADOPT = "engine run OUTPUT --adopt, refresh([output], adopt=True), or adopt=Tru
 def refusal(write: Write, head: LedgerRow | None, before: PhysicalTable | None) -> SaveError | None:
     """Return why a table may not be written over unless it is adopted, or None: it is absent, or the engine's own."""
     table = write.table
-    if before is None or (head is not None and before.identity == head.physical_name):
+    if before is None or before.was_published_by(head):
         return None
     if head is None:
         return SaveError(

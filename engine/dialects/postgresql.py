@@ -106,7 +106,7 @@ class PostgreSQL(Dialect):
         try:
             control.execute("COMMIT")
         except psycopg.OperationalError as error:
-            if control.closed or control.broken:
+            if write and (control.closed or control.broken):
                 raise UnknownCommitError(str(error)) from error
             raise
 

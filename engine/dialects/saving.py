@@ -24,7 +24,7 @@ from engine.errors import OptionError, SaveError, SchemaMismatchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from engine.dialects.base import Dialect, Intent, PhysicalTable, Query, Staged, Traits, Write
+    from engine.dialects.base import Column, Dialect, Intent, PhysicalTable, Query, Staged, Traits, Write
 
 _COMMIT_ID = re.compile(r"[\w.:-]{1,64}")
 _DEFINITION: Any = postgresql.dialect
@@ -110,14 +110,15 @@ class _Save:
 
     def run(self) -> Commit:
         self.dialect.lock(self.connection, self.write.table, wait_s=self.wait_s)
-        self.ledger.create(wait_s=self.wait_s)
-        if landed := self.ledger.commits([self.intent.commit_id]):
-            return Commit(landed[self.intent.commit_id], changed=True)
-        head = self.ledger.heads([self.write.table])[self.write.table]
         before = self._look(self.write.table)
+        self.ledger.create(wait_s=self.wait_s)
+        head = self.ledger.heads([self.write.table])[self.write.table]
+        # Had this commit landed before, the table would have a head: it, or one that came after it.
+        if head is not None and (landed := self.ledger.commits([self.intent.commit_id])):
+            return Commit(landed[self.intent.commit_id], changed=True)
         self._guard(head, before)
         # What was appended to an earlier table of this name is gone with it.
-        self.begins_anew = before is None or head is None or before.identity != head.physical_name
+        self.begins_anew = before is None or not before.was_published_by(head)
         self._append_once(head)
         if self.write.table.schema and self.dialect.traits.has_schemas:
             self.dialect.ensure_schema(self.connection, self.write.table.schema)
@@ -126,7 +127,7 @@ class _Save:
         return self._table(head, before)
 
     def _look(self, table: TableName) -> PhysicalTable | None:
-        return self.dialect.tables(self.connection, [table])[table]
+        return self.ledger.look([table])[table]
 
     def _guard(self, head: LedgerRow | None, before: PhysicalTable | None) -> None:
         """Refuse to write over what is not ours."""
@@ -162,7 +163,8 @@ class _Save:
         if self.write.mode is WriteMode.REPLACE:
             self._cut_off(head, before, content, staged.schema, staged.table)
         stamp = self.dialect.publish(self.connection, staged, self.write, before, self.intent.commit_id)
-        return self._commit(head, stamp, content, staged.schema, staged.row_count)
+        columns = self.dialect.columns(self.connection, table)
+        return self._commit(head, stamp, content, staged.schema, columns, staged.row_count)
 
     def _view(self, head: LedgerRow | None, before: PhysicalTable | None) -> Commit:
         if isinstance(self.rows, pa.RecordBatchReader):
@@ -182,7 +184,8 @@ class _Save:
         content = "view:" + fold(text, schema_text(schema))
         self._cut_off(head, before, content, schema)
         stamp = self.dialect.publish_view(self.connection, self.rows, self.write, before, self.intent.commit_id)
-        return self._commit(head, stamp, content, schema, None)
+        view = self._look(self.write.table)
+        return self._commit(head, stamp, content, schema, view.columns if view is not None else (), None)
 
     def _schema(self) -> pa.Schema:
         rows = self.rows
@@ -222,8 +225,8 @@ class _Save:
             and self._comes_back_alike(head)
             and head.mode is self.write.mode
             and head.record.get("definition", "") == self.write.definition.text()
-            and before.identity == head.physical_name
-            and _described(before) == head.record.get("columns")
+            and before.was_published_by(head)
+            and _described(before.columns) == head.record.get("columns")
             and (staging is None or self._holds_the_rows_of(staging, content))
         ):
             raise _UnchangedError(head)
@@ -340,9 +343,15 @@ class _Save:
         return "chain:" + fold(head.token if head else "", self.write.mode.value, own, *self.write.keys)
 
     def _commit(
-        self, head: LedgerRow | None, stamp: str, content: str | None, schema: pa.Schema, row_count: int | None
+        self,
+        head: LedgerRow | None,
+        stamp: str,
+        content: str | None,
+        schema: pa.Schema,
+        columns: Sequence[Column],
+        row_count: int | None,
     ) -> Commit:
-        intent, after = self.intent, self._look(self.write.table)
+        intent = self.intent
         record: Mapping[str, Any] = {
             **intent.record,
             "begins_anew": self.begins_anew,
@@ -351,7 +360,7 @@ class _Save:
                 comes_back=self.written is not None,
                 earlier=None if self.begins_anew or self.write.mode is WriteMode.REPLACE else head,
             ),
-            "columns": [] if after is None else _described(after),
+            "columns": _described(columns),
             **({"definition": text} if (text := self.write.definition.text()) else {}),
         }
         row = LedgerRow(
@@ -376,5 +385,5 @@ class _Save:
         return Commit(row, changed=True)
 
 
-def _described(table: PhysicalTable) -> list[list[Any]]:
-    return [[column.name, column.type, column.nullable] for column in table.columns]
+def _described(columns: Sequence[Column]) -> list[list[Any]]:
+    return [[column.name, column.type, column.nullable] for column in columns]

@@ -330,6 +330,19 @@ class Warehouse:
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
+    def standing(
+        self, tables: Iterable[TableName]
+    ) -> tuple[dict[TableName, PhysicalTable | None], dict[TableName, LedgerRow | None]]:
+        """Return what the catalog says of each table and what the ledger says of it, of one moment."""
+        wanted = list(tables)
+        if not wanted:
+            return {}, {}
+        with self._translated(self.url):
+            connection = self._connection()
+            with self.dialect.transaction(connection, write=False):
+                ledger = Ledger(self.dialect, connection)
+                return ledger.look(wanted), ledger.heads(wanted)
+
     def heads(self, tables: Iterable[TableName]) -> dict[TableName, LedgerRow | None]:
         """Return the ledger's latest row per table, by one query; no ledger means no rows."""
         with self._translated(self.url):

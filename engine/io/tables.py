@@ -55,13 +55,14 @@ def live_heads(warehouse: Warehouse, tables: Iterable[TableName]) -> dict[TableN
     The ledger speaks for a table the engine wrote while it is still that table. It does not speak for a view, whose
     rows change with the tables it reads.
     """
-    found = warehouse.heads(tables).items()
-    heads = {table: head for table, head in found if head is not None and head.mode is not WriteMode.VIEW}
-    physical = warehouse.tables(heads)
+    physical, heads = warehouse.standing(tables)
     return {
         table: head
         for table, head in heads.items()
-        if (there := physical[table]) is not None and there.identity == head.physical_name
+        if head is not None
+        and head.mode is not WriteMode.VIEW
+        and (there := physical[table]) is not None
+        and there.was_published_by(head)
     }
 
 

@@ -99,8 +99,9 @@ class Planner:
             warehouse = self.session.warehouse(target.warehouse)
             asked.setdefault(warehouse, {})[warehouse.name(str(target.write.table))] = self.session.places.of(target)
         for warehouse, places in asked.items():
-            self._known.heads |= {places[n]: row for n, row in warehouse.heads(places).items()}
-            self._known.tables |= {places[n]: table for n, table in warehouse.tables(places).items()}
+            tables, heads = warehouse.standing(places)
+            self._known.heads |= {places[name]: row for name, row in heads.items()}
+            self._known.tables |= {places[name]: table for name, table in tables.items()}
 
     def head(self, output: str) -> LedgerRow | None:
         """Return the ledger's head of a table output, as far as it was gathered."""
@@ -345,7 +346,7 @@ def table_presence(physical: PhysicalTable | None, head: LedgerRow | None) -> tu
         return Presence.MISSING, ""
     if head is None:
         return Presence.FOREIGN, "was not written by the engine"
-    if physical.identity != head.physical_name:
+    if not physical.was_published_by(head):
         return Presence.REPLACED, "is not the table the engine wrote"
     recorded = [(name, kind) for name, kind, *_ in head.record.get("columns", ())]
     present = [(column.name, column.type) for column in physical.columns]

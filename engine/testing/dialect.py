@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from engine.dialects import sql
 from engine.dialects.base import Intent, TableName, Write, WriteMode
+from engine.dialects.definitions import TableDefinition
 from engine.dialects.ledger import Ledger
 from engine.dialects.warehouse import Warehouse
 from engine.errors import (
@@ -439,6 +440,24 @@ class DialectSuite:
             self.save(warehouse, batches, target)
         tables = warehouse.tables([warehouse.name("copy"), warehouse.name("again")])
         assert len({found.columns for found in tables.values() if found is not None}) == 1
+
+    def test_recorded_columns(self, warehouse: Warehouse) -> None:
+        """The ledger says of a table's columns what the catalog will say of them, so that a change is noticed."""
+        name = warehouse.name("typed")
+        required = ("sure",) if "not_null" in warehouse.dialect.traits.defines else ()
+        for definition in (TableDefinition(), TableDefinition(not_null=required)):
+            rows = pa.table({"sure": [1, 2, 3], **self.keeps}).to_reader()
+            row = warehouse.save(rows, Write(name, definition=definition), intent(skip_unchanged=False)).row
+            found = warehouse.tables([name])[name]
+            assert found is not None
+            assert row.record["columns"] == [[c.name, c.type, c.nullable] for c in found.columns]
+
+    def test_standing_is_of_one_moment(self, warehouse: Warehouse) -> None:
+        """What the catalog and what the ledger say of tables is told together, of those that are not there too."""
+        commit, table, other = self.save(warehouse, ROWS), warehouse.name("things"), warehouse.name("absent")
+        tables, heads = warehouse.standing([table, other])
+        assert heads == {table: commit.row, other: None}
+        assert [name for name, there in tables.items() if there and there.was_published_by(commit.row)] == [table]
 
     def test_odd_names(self, warehouse: Warehouse) -> None:
         """Names are quoted: spaces, quotes, keywords, signs and other scripts survive."""
