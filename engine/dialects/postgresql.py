@@ -12,6 +12,7 @@ What cannot be kept is a refusal that lists it. ``CASCADE`` is never said.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,11 +28,11 @@ from engine.dialects import postgresql_catalog as catalog
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
-from engine.dialects.postgresql_belongings import belongings, said
 from engine.dialects.postgresql_copy import copy_in, staging_types
 from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
 from engine.dialects.postgresql_reading import arrow_schema, reading_plan, rebuilt, rebuilt_schema, wrapped
-from engine.dialects.postgresql_replace import Replacement, analyze, patiently
+from engine.dialects.postgresql_replace import Replacement, analyze
+from engine.dialects.postgresql_views import publish_view
 from engine.dialects.recorded import checked_durations
 from engine.dialects.stamps import stamped
 from engine.dialects.streams import started
@@ -114,10 +115,9 @@ class PostgreSQL(Dialect):
         """Take the advisory lock of the table's name, which ends with the transaction."""
         key = lock_key(f"{table.schema}\0{table.name}")
         control = connection.control
-        control.execute("SAVEPOINT _e_lock")
+        take = f"SAVEPOINT _e_lock; SELECT pg_advisory_xact_lock({key}); RELEASE SAVEPOINT _e_lock"
         try:
-            control.execute("SELECT pg_advisory_xact_lock(%s)", (key,))
-            control.execute("RELEASE SAVEPOINT _e_lock")
+            control.execute(take.encode())
         except errors.LockNotAvailable:
             control.execute("ROLLBACK TO SAVEPOINT _e_lock")
             holder = holder_of(control, key)
@@ -134,6 +134,7 @@ class PostgreSQL(Dialect):
         text = str(getattr(diag, "message_primary", None) or error).split("\nLINE")[0].strip()
         where = getattr(diag, "context", None)
         text = f"{text} ({where.splitlines()[0]})" if where and where.startswith("COPY") else text
+        text = _STAGING.sub("", text)
         code = getattr(error, "sqlstate", None) or ""
         if code == "23505" and "_engine_ledger" in str(error):
             return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
@@ -145,7 +146,8 @@ class PostgreSQL(Dialect):
                 f"the connection to the server broke at {location}: {text}", location=location, hint="run again"
             )
         detail = getattr(diag, "message_detail", None)
-        hint = _HINTS.get(code[:2], detail or "" if code[:2] in ("23", "2B") else "")
+        said = detail or getattr(diag, "message_hint", None) or ""
+        hint = _HINTS.get(code) or _HINTS.get(code[:2]) or (said if code[:2] in ("23", "2B", "55") else "")
         hint = "correct the SQL" if code == _SYNTAX_ERROR else hint
         return kind(f"PostgreSQL refused {location}: {text}", location=location, hint=hint)
 
@@ -333,10 +335,7 @@ class PostgreSQL(Dialect):
         cursor, table = connection.control.cursor(), write.table
         comment = catalog.comment_on(cursor, table) if before is not None else None
         names = [column.name for column in staged.columns]
-        if before is None or before.is_view:
-            if before is not None:
-                view = f"DROP VIEW {sql.quoted_table(table)}".encode()
-                patiently(cursor, table, lambda: cursor.execute(view))
+        if before is None:
             cursor.execute(f"ALTER TABLE {sql.quoted_table(staged.table)} RENAME TO {sql.quoted(table.name)}".encode())
             self._define(cursor, table, write, names)
             analyze(cursor, table)
@@ -360,44 +359,20 @@ class PostgreSQL(Dialect):
         self, connection: Link, query: Query, write: Write, before: PhysicalTable | None, commit_id: str
     ) -> str:
         """Create or replace the view; its parameters are written in."""
-        cursor, name = connection.control.cursor(), sql.quoted_table(write.table)
-        comment = catalog.comment_on(cursor, write.table) if before is not None else None
-        if before is not None and not before.is_view:
-            patiently(cursor, write.table, lambda: cursor.execute(f"DROP TABLE {name}".encode()))
-        elif before is not None and not self._replaceable(connection, query, before):
-            kept = [thing for thing in belongings(cursor, write.table) if thing.text != "partitions or inheritance"]
-            if kept:
-                raise SaveError(
-                    f"the columns of the view {write.table} changed, and a new view would lose {'; '.join(said(kept))}",
-                    location=str(write.table),
-                    hint="drop these by hand, or write to another name",
-                )
-            patiently(cursor, write.table, lambda: cursor.execute(f"DROP VIEW {name}".encode()))
-        cursor.execute(f"CREATE OR REPLACE VIEW {name} AS {self._text(connection, query)}".encode())
-        text = sql.literal(stamped(write.definition.comment or comment, commit_id))
-        cursor.execute(f"COMMENT ON VIEW {name} IS {text}".encode())
+        publish_view(self, connection, self._text(connection, query), write, before, commit_id)
         return commit_id
-
-    def _replaceable(self, connection: Link, query: Query, before: PhysicalTable) -> bool:
-        """CREATE OR REPLACE VIEW may add columns behind those there are, and nothing else."""
-        probe = TableName("pg_temp", "_e_view")
-        cursor = connection.control.cursor()
-        cursor.execute(f"CREATE TEMP VIEW _e_view AS {self._text(connection, query)}".encode())
-        rows = cursor.execute(
-            "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-            " WHERE attrelid = 'pg_temp._e_view'::regclass AND attnum > 0 ORDER BY attnum"
-        ).fetchall()
-        cursor.execute(f"DROP VIEW {sql.quoted_table(probe)}".encode())
-        old = [(column.name, column.type) for column in before.columns]
-        return [tuple(row) for row in rows][: len(old)] == old
 
 
 _HINTS = {
     "22": "correct the value in the dataflow",
     "42": "check the names in the query",
+    "428C9": "let the column be GENERATED BY DEFAULT, or write to another table",
     "54": "split the columns over several tables",
 }
-"""What to do, by the class of the server's error."""
+"""What to do, by the server's error or its class."""
+
+_STAGING = re.compile(r' "_e_[0-9a-f]{16}"')
+"""The name of a staging table or of its index, which nobody has heard of."""
 
 
 def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:

@@ -50,20 +50,28 @@ UNION ALL SELECT TRUE, 'foreign key ' || quote_ident(k.conname) || ' of ' || k.c
 UNION ALL SELECT TRUE, 'trigger ' || quote_ident(g.tgname), '' FROM t JOIN pg_trigger g ON g.tgrelid = t.oid
    AND NOT g.tgisinternal
 UNION ALL SELECT TRUE, 'rule ' || quote_ident(r.rulename), '' FROM t JOIN pg_rewrite r ON r.ev_class = t.oid
-   AND t.relkind = 'r'
+   AND (t.relkind = 'r' OR r.rulename <> '_RETURN')
 UNION ALL SELECT TRUE, 'policy ' || quote_ident(p.polname), '' FROM t JOIN pg_policy p ON p.polrelid = t.oid
 UNION ALL SELECT TRUE, 'row security', '' FROM t WHERE relrowsecurity OR relforcerowsecurity
 UNION ALL SELECT TRUE, 'publication', '' FROM t JOIN pg_publication_rel p ON p.prrelid = t.oid
 UNION ALL SELECT TRUE, 'owner ' || pg_get_userbyid(relowner), '' FROM t WHERE pg_get_userbyid(relowner) <> current_user
-UNION ALL SELECT TRUE, 'storage options', '' FROM t WHERE reloptions IS NOT NULL OR reltablespace <> 0
-   OR relreplident <> 'd' OR relpersistence <> 'p' OR reloftype <> 0
+UNION ALL SELECT TRUE, 'subscription', '' FROM t JOIN pg_subscription_rel s ON s.srrelid = t.oid
+UNION ALL SELECT TRUE, 'extension ' || quote_ident(e.extname), '' FROM t JOIN pg_depend d
+    ON d.classid = 'pg_class'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass
+  JOIN pg_extension e ON e.oid = d.refobjid
+UNION ALL SELECT TRUE, 'storage options', '' FROM t LEFT JOIN pg_class h ON h.oid = t.reltoastrelid
+ WHERE t.reloptions IS NOT NULL OR h.reloptions IS NOT NULL OR t.reltablespace <> 0 OR t.relpersistence <> 'p'
+    OR t.reloftype <> 0 OR (t.relkind <> 'v' AND t.relreplident <> 'd') OR (t.relkind = 'r' AND t.relam <> (
+       SELECT m.oid FROM pg_am m WHERE m.amname = current_setting('default_table_access_method')))
 UNION ALL SELECT TRUE, 'settings of ' || quote_ident(a.attname), '' FROM a JOIN pg_type y ON y.oid = a.atttypid
  WHERE coalesce(a.attstattarget, -1) >= 0 OR a.attoptions IS NOT NULL OR a.attstorage <> y.typstorage
+    OR a.attcollation <> y.typcollation OR coalesce(to_jsonb(a) ->> 'attcompression', '') <> ''
 UNION ALL SELECT TRUE, 'default of ' || quote_ident(a.attname), '' FROM a WHERE a.attidentity <> ''
     OR a.attgenerated <> ''
 UNION ALL SELECT TRUE, 'statistics ' || quote_ident(s.stxname), '' FROM t JOIN pg_statistic_ext s ON s.stxrelid = t.oid
-UNION ALL SELECT TRUE, 'partitions or inheritance', '' FROM t WHERE relkind <> 'r' OR EXISTS (SELECT FROM pg_inherits i
-   WHERE t.oid IN (i.inhrelid, i.inhparent))
+UNION ALL SELECT TRUE, CASE relkind WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+       ELSE 'partitions or inheritance' END, '' FROM t WHERE relkind <> ALL('{r,v}')
+    OR EXISTS (SELECT FROM pg_inherits i WHERE t.oid IN (i.inhrelid, i.inhparent))
 UNION ALL SELECT TRUE, 'security label', '' FROM t JOIN pg_seclabel s ON s.objoid = t.oid
    AND s.classoid = 'pg_class'::regclass
 UNION ALL SELECT TRUE, 'sequence ' || s.oid::regclass, '' FROM t JOIN pg_depend d ON d.refobjid = t.oid
@@ -148,6 +156,12 @@ SELECT quote_ident(k.conname) || ' of ' || k.conrelid::regclass, k.confdeltype =
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND k.contype = 'f' ORDER BY 1
 """
 
+_HEIRS: LiteralString = """
+SELECT i.inhrelid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_inherits i ON i.inhparent = c.oid
+ WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'r' ORDER BY 1
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
@@ -221,6 +235,11 @@ def references(cursor: psycopg.Cursor[Any], table: TableName) -> list[Reference]
     """List the foreign keys into a table."""
     rows = cursor.execute(_REFERENCES, _named(table)).fetchall()
     return [Reference(text, deletes, updates, tuple(columns)) for text, deletes, updates, columns in rows]
+
+
+def heirs(cursor: psycopg.Cursor[Any], table: TableName) -> list[str]:
+    """List the tables that inherit from a table: what is done to its rows is done to theirs as well."""
+    return [name for (name,) in cursor.execute(_HEIRS, _named(table)).fetchall()]
 
 
 def _named(table: TableName) -> dict[str, str]:

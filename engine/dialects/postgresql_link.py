@@ -127,5 +127,6 @@ def holder_of(control: psycopg.Connection[Any], key: int) -> str:
     if row is None:
         return "a run that has just ended"
     pid, program, user, address, since = row
-    at = address or "this machine"
-    return f"server process {pid} ({program or 'unknown program'}) of {user} at {at} since {since:%H:%M:%S}"
+    holder = f"server process {pid} ({program or 'unknown program'}) of {user}"
+    # of another user's session the server may keep these to itself
+    return f"{holder} at {address or 'this machine'} since {since:%H:%M:%S}" if since else holder

@@ -2,9 +2,12 @@
 
 Theory of operation. A new table is the faster way, and its rows, loaded with FREEZE, are seen by readers with an older
 snapshot too. It is given what the old one has while that one stands, so that readers wait only for the moment of
-publishing: the old table's lock is asked for with a short timeout, again and again, and nobody queues behind it. Where
-the table has something that no other can be given, or the new one turns out to lack something, the rows are written
-into the table there is, which locks out other writers but no reader.
+publishing: the old table's lock is asked for with a short timeout, again and again, and nobody queues behind it. From
+the beginning a weak lock, which no reader and no writer of rows notices, keeps the table from being altered and waits
+for whoever is altering it; autovacuum gives way to it, as it never would to a short wait. What comes in between all the
+same, such as a grant or a view, is seen under the last lock. Where the table has something that no other can be given,
+or the new one turns out to lack something, the rows are written into the table there is, which locks out other writers
+but no reader.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from psycopg import errors
 
 from engine.dialects import sql
 from engine.dialects.base import WriteMode
-from engine.dialects.postgresql_belongings import belongings, rebuilding, references, said
+from engine.dialects.postgresql_belongings import belongings, heirs, rebuilding, references, said
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
 
@@ -43,6 +46,9 @@ SAMPLED_STATISTICS = 10
 
 _CHANGING = ("trigger", "rule")
 """Belongings that may do something else than what a statement says."""
+
+_OF_ANY_KIND = ("grants", "comment on column")
+"""Belongings that tables and views can have alike."""
 
 _BLOCKERS = """
 SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program'), a.usename, a.state, a.query_start
@@ -86,6 +92,10 @@ class Replacement:
 
     def replace(self) -> None:
         """Replace the rows of the table in the way that loses nothing."""
+        if self.before.is_view:
+            self.exchange()
+            return
+        self._lock("SHARE UPDATE EXCLUSIVE")
         there, staged = belongings(self.cursor, self.write.table), self.staged
         staying = [thing for thing in there if thing.stays]
         same = same_columns(staged.columns, self.before.columns)
@@ -104,7 +114,28 @@ class Replacement:
         except _LostError as undone:
             if not same:
                 raise self._mismatch(undone.lost) from None
-            self.write_in_place(there)
+            self.write_in_place(belongings(self.cursor, self.write.table))
+
+    def exchange(self) -> None:
+        """Put what was staged in the place of something of another kind, or of a view with other columns."""
+        there = belongings(self.cursor, self.write.table)
+        lost = [thing for thing in there if not thing.text.startswith(_OF_ANY_KIND)]
+        if not lost:
+            try:
+                self._swap(there)
+            except _LostError as undone:
+                lost = undone.lost
+        if lost:
+            old, new = ("view" if is_view else "table" for is_view in (self.before.is_view, self._makes_view))
+            raise SaveError(
+                f"{self.write.table} is a {old}, and a new {new} in its place would lose {'; '.join(said(lost))}",
+                location=str(self.write.table),
+                hint="drop these by hand, or write to another name",
+            )
+
+    @property
+    def _makes_view(self) -> bool:
+        return self.write.mode is WriteMode.VIEW
 
     def _mismatch(self, lost: list[Belonging]) -> SchemaMismatchError:
         there, new = ({c.name: c.type for c in columns} for columns in (self.before.columns, self.staged.columns))
@@ -125,11 +156,10 @@ class Replacement:
         try:
             plan = rebuilding(cursor, table, staging)
             self._run(plan.before)
-            self.define(self.staged.table)
-            analyze(cursor, self.staged.table)
-            self._run(plan.instead)
-            dropped = f"DROP TABLE {sql.quoted_table(table)}"
-            patiently(cursor, table, lambda: cursor.execute(dropped.encode()))
+            if not self._makes_view:
+                self.define(self.staged.table)
+                analyze(cursor, self.staged.table)
+            patiently(cursor, table, lambda: self._drop(there, plan.instead))
             cursor.execute(f"ALTER TABLE {staging} RENAME TO {sql.quoted(table.name)}".encode())
             self._run(plan.after)
             self._check_kept(there)
@@ -137,6 +167,16 @@ class Replacement:
             cursor.execute("ROLLBACK TO SAVEPOINT _e_rebuilt")
             raise (error if isinstance(error, _LostError) else _LostError(there)) from error
         cursor.execute("RELEASE SAVEPOINT _e_rebuilt")
+
+    def _drop(self, there: Sequence[Belonging], instead: Sequence[str]) -> None:
+        """Lock everybody out, see that nothing has come to belong to the old one meanwhile, and drop it."""
+        cursor, name = self.cursor, sql.quoted_table(self.write.table)
+        if not self.before.is_view:  # to lock a view would lock the tables it reads
+            cursor.execute(f"LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE".encode())
+        if new := set(belongings(cursor, self.write.table)).difference(there):
+            raise _LostError(list(new))
+        self._run(instead)
+        cursor.execute(f"DROP {'VIEW' if self.before.is_view else 'TABLE'} {name}".encode())
 
     def _check_kept(self, there: Sequence[Belonging]) -> None:
         now = {(thing.text, thing.detail) for thing in belongings(self.cursor, self.write.table)}
@@ -153,7 +193,13 @@ class Replacement:
         """Write the rows into the table there is, which keeps all else; other writers wait, readers do not."""
         cursor, write, staged = self.cursor, self.write, self.staged
         cursor.execute("SET LOCAL row_security = off")  # rows that a policy hides would stay: rather fail
-        self._lock()
+        self._lock("SHARE ROW EXCLUSIVE")
+        if write.mode is not WriteMode.APPEND and (tables := heirs(cursor, write.table)):
+            raise SaveError(
+                f"{write.mode} would change rows of {', '.join(tables)}, which inherit from {write.table}",
+                location=str(write.table),
+                hint="end the inheritance (ALTER TABLE … NO INHERIT), or write to another table",
+            )
         into = references(cursor, write.table) if write.mode in (WriteMode.REPLACE, WriteMode.DELETE_INSERT) else []
         if into and write.mode is WriteMode.REPLACE:
             self._merge(into)
@@ -201,22 +247,21 @@ class Replacement:
                 hint="let it do nothing for this user, or write to another table",
             )
 
-    def _lock(self) -> None:
+    def _lock(self, mode: str) -> None:
         cursor, table = self.cursor, self.write.table
-        cursor.execute("SAVEPOINT _e_write")
+        lock = f"SAVEPOINT _e_write; LOCK TABLE {sql.quoted_table(table)} IN {mode} MODE; RELEASE SAVEPOINT _e_write"
         try:
-            cursor.execute(f"LOCK TABLE {sql.quoted_table(table)} IN SHARE ROW EXCLUSIVE MODE".encode())
+            cursor.execute(lock.encode())
         except errors.LockNotAvailable:
             cursor.execute("ROLLBACK TO SAVEPOINT _e_write")
             raise _in_use(cursor, table, "is being written or locked by") from None
-        cursor.execute("RELEASE SAVEPOINT _e_write")
 
 
 def analyze(cursor: psycopg.Cursor[Any], table: TableName) -> None:
     """Tell the planner roughly what a new table holds."""
-    cursor.execute(f"SET LOCAL default_statistics_target = {SAMPLED_STATISTICS}".encode())
-    cursor.execute(f"ANALYZE {sql.quoted_table(table)}".encode())
-    cursor.execute("SET LOCAL default_statistics_target TO DEFAULT")
+    few = f"SET LOCAL default_statistics_target = {SAMPLED_STATISTICS}"
+    some = "SET LOCAL default_statistics_target TO DEFAULT"
+    cursor.execute(f"{few}; ANALYZE {sql.quoted_table(table)}; {some}".encode())
 
 
 def patiently(cursor: psycopg.Cursor[Any], table: TableName, action: Callable[[], object]) -> None:
@@ -227,8 +272,7 @@ def patiently(cursor: psycopg.Cursor[Any], table: TableName, action: Callable[[]
     """
     until, budget = time.monotonic() + SWAP_S, cursor.execute("SELECT current_setting('lock_timeout')").fetchone()
     while True:
-        cursor.execute("SAVEPOINT _e_patient")
-        cursor.execute(f"SET LOCAL lock_timeout = '{SWAP_LOCK_MS}ms'".encode())
+        cursor.execute(f"SAVEPOINT _e_patient; SET LOCAL lock_timeout = '{SWAP_LOCK_MS}ms'".encode())
         try:
             action()
             break
@@ -244,7 +288,9 @@ def patiently(cursor: psycopg.Cursor[Any], table: TableName, action: Callable[[]
 def _in_use(cursor: psycopg.Cursor[Any], table: TableName, what: str) -> ConcurrentWriteError:
     rows = cursor.execute(_BLOCKERS, (sql.quoted_table(table),)).fetchall()
     holder = "; ".join(
-        f"server process {pid} ({program}) of {user}, {state}, whose query began at {since:%H:%M:%S}"
+        f"server process {pid} ({program}) of {user}"
+        # of another user's session the server may keep these to itself
+        + (f", {state}, whose query began at {since:%H:%M:%S}" if since else "")
         for pid, program, user, state, since in rows
     )
     holder = holder or "a session that has just ended"
