@@ -5,8 +5,9 @@ are read over connections of their own, each one snapshot. Only one copy of the 
 process: another one (ADBC brings its own) drops the first one's POSIX locks when it closes the file, and commits are
 lost.
 
-SQLite has no comments: the stamp of a table is a comment inside its stored definition. Replacing a table makes it anew,
-with a new stamp, from the same definition where the columns are the same, and with its indexes and triggers.
+SQLite has no comments: the stamp of a table is a comment inside its stored definition. Replacing a table puts the
+staging table in its place, whose stamp is its name, so that no row is copied twice; where the old one has another
+definition of the same columns, the new one is made from that. Its indexes and triggers are made again.
 """
 
 from __future__ import annotations
@@ -27,8 +28,16 @@ from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.recorded import check_comes_back
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
-from engine.dialects.sqlite_definitions import belongings_of, constraints_of, definition_of, physical_of, restamped
-from engine.dialects.sqlite_values import column_type, decoded_batch, encoded, parameter, storable
+from engine.dialects.sqlite_definitions import (
+    belongings_of,
+    constraints_of,
+    definition_of,
+    is_alike,
+    physical_of,
+    restamped,
+)
+from engine.dialects.sqlite_loading import insertion
+from engine.dialects.sqlite_values import column_type, decoded_batch, parameter, storable
 from engine.dialects.streams import started
 from engine.dialects.types import arrow_type, decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
@@ -260,37 +269,29 @@ class SQLite(Dialect):
     def stage(
         self, connection: Link, staging: TableName, rows: pa.RecordBatchReader | Query, types: Mapping[str, str]
     ) -> Staged:
-        """Create the staging table with declared types and fill it."""
+        """Create the staging table with declared types, stamped with its own name, and fill it."""
         schema = rows.schema if isinstance(rows, pa.RecordBatchReader) else self.schema(connection, rows)
-        columns = ", ".join(
-            f"{sql.quoted(f.name)} {types.get(f.name) or sql_type('sqlite', f.name, f.type)}" for f in storable(schema)
-        )
-        name, main = sql.quoted_table(staging), connection.main
-        main.execute(f"CREATE TABLE {name} ({columns})")
+        plain, name, main = storable(schema), sql.quoted_table(staging), connection.main
+        declared = [types.get(f.name) or sql_type("sqlite", f.name, f.type) for f in plain]
+        columns = ", ".join(f"{sql.quoted(f.name)} {type_}" for f, type_ in zip(plain, declared, strict=True))
+        main.execute(restamped(f"CREATE TABLE {name} ({columns})", staging.name))
         if isinstance(rows, pa.RecordBatchReader):
-            self._load(main, name, rows)
+            with insertion(main, staging, plain, declared) as insert:
+                count = sum(map(insert, decoded(rows, plain)))
+            check_comes_back(self.schema(connection, sql.all_rows(staging)), schema, declared=types)
         else:
             text, values = _compiled(rows)
-            main.execute(f"INSERT INTO {name} {text}", values)
-        (count,) = main.execute(f"SELECT count(*) FROM {name}").fetchone()
+            count = main.execute(f"INSERT INTO {name} {text}", values).rowcount
         found = self.tables(connection, [staging])[staging]
-        if isinstance(rows, pa.RecordBatchReader):
-            check_comes_back(self.schema(connection, sql.all_rows(staging)), schema, declared=types)
         return Staged(staging, schema, count, found.columns if found else ())
-
-    def _load(self, main: sqlite3.Connection, name: str, rows: pa.RecordBatchReader) -> None:
-        schema = storable(rows.schema)
-        marks, first = ", ".join("?" * len(schema)), 0
-        for batch in decoded(rows, schema):
-            main.executemany(f"INSERT INTO {name} VALUES ({marks})", encoded(batch, first))
-            first += batch.num_rows
 
     def publish(
         self, connection: Link, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
     ) -> str:
         """Make the table from its definition and the staged rows, or write into the one there is."""
         main, table = connection.main, write.table
-        if before is not None and write.keys:  # else every row of the table would be looked up by a scan
+        stays = before is not None and write.mode is not WriteMode.REPLACE
+        if stays and write.keys:  # else every row of the table would be looked up by a scan
             keys = ", ".join(map(sql.quoted, write.keys))
             main.execute(
                 f"CREATE INDEX {sql.quoted(staged.table.name + 'k')} ON {sql.quoted_table(staged.table)} ({keys})"
@@ -302,26 +303,28 @@ class SQLite(Dialect):
             write_in_place(self, connection, staged, write, before)  # adopted: stamp it, by making it anew from itself
             self._remake(connection, table, restamped(definition_of(main, table), commit_id), table)
             return commit_id
-        views = self._working_views(main)
+        views, stamp = self._working_views(main), staged.table.name
         if before is not None and not before.is_view:
-            self._replace(connection, staged, table, before, commit_id)
+            stamp = self._replace(connection, staged, table, before, commit_id)
         else:
             if before is not None:
                 main.execute(f"DROP VIEW {sql.quoted_table(table)}")
-            self._create(main, staged, table, commit_id)
-        main.execute(f"DROP TABLE {sql.quoted_table(staged.table)}")
+            self._rename(main, staged.table, table)
         if broken := set(views).difference(self._working_views(main)):
             raise SaveError(
                 f"the new columns of {table} would break the view {', '.join(sorted(broken))}",
                 location=str(table),
                 hint="drop or change the view first",
             )
-        return commit_id
+        return stamp
 
-    def _create(self, main: sqlite3.Connection, staged: Staged, table: TableName, commit_id: str) -> None:
-        columns = ", ".join(f"{sql.quoted(c.name)} {c.type}" for c in staged.columns)
-        main.execute(f"CREATE TABLE {sql.quoted_table(table)} /* engine commit {commit_id} */ ({columns})")
-        self._fill(main, table, staged.table, [column.name for column in staged.columns])
+    def _rename(self, main: sqlite3.Connection, staging: TableName, table: TableName) -> None:
+        """Make the staging table the table, with its stamp; no row is copied once more."""
+        main.execute("PRAGMA legacy_alter_table = ON")  # views over a table of that name are not of the staging table
+        try:
+            main.execute(f"ALTER TABLE {sql.quoted_table(staging)} RENAME TO {sql.quoted_table(table)}")
+        finally:
+            main.execute("PRAGMA legacy_alter_table = OFF")
 
     def _fill(self, main: sqlite3.Connection, table: TableName, source: TableName, names: Sequence[str]) -> None:
         columns = ", ".join(map(sql.quoted, names))
@@ -330,12 +333,14 @@ class SQLite(Dialect):
 
     def _replace(
         self, connection: Link, staged: Staged, table: TableName, before: PhysicalTable, commit_id: str
-    ) -> None:
+    ) -> str:
         main, same = connection.main, same_columns(staged.columns, before.columns)
         kept = constraints_of(main, table)
-        if same and (kept or same_columns(staged.columns, before.columns, ordered=True)):
+        stays = same and (kept or same_columns(staged.columns, before.columns, ordered=True))
+        if stays and not is_alike(main, table, staged.table):
             self._remake(connection, table, restamped(definition_of(main, table), commit_id), staged.table)
-            return
+            main.execute(f"DROP TABLE {sql.quoted_table(staged.table)}")
+            return commit_id
         if kept:
             raise SaveError(
                 f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
@@ -344,7 +349,7 @@ class SQLite(Dialect):
             )
         belongings = belongings_of(main, table)
         main.execute(f"DROP TABLE {sql.quoted_table(table)}")
-        self._create(main, staged, table, commit_id)
+        self._rename(main, staged.table, table)
         for definition in belongings:
             try:
                 main.execute(definition)
@@ -354,6 +359,7 @@ class SQLite(Dialect):
                     location=str(table),
                     hint="drop the index or trigger first",
                 ) from error
+        return staged.table.name
 
     def _remake(self, connection: Link, table: TableName, definition: str, source: TableName) -> None:
         """Make the table anew from a definition and the rows of another, or of itself."""

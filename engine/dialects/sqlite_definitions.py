@@ -46,6 +46,12 @@ def restamped(definition: str, commit_id: str) -> str:
     return f"{plain[:at]} /* engine commit {commit_id} */ {plain[at:].lstrip()}"
 
 
+def is_alike(main: sqlite3.Connection, one: TableName, other: TableName) -> bool:
+    """Say whether two tables have the same definition but for their names and stamps."""
+    plain = [STAMP.sub("", definition_of(main, table)) for table in (one, other)]
+    return len({CREATE.sub("", text, count=1).strip() for text in plain}) == 1
+
+
 def belongings_of(main: sqlite3.Connection, table: TableName) -> list[str]:
     """Return the definitions of a table's indexes and triggers."""
     rows = main.execute(

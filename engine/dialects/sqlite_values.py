@@ -21,7 +21,7 @@ from engine.dialects.types import arrow_type, plain_type
 from engine.errors import LoadError, SaveError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 EXACT_DIGITS = 15
 """Decimal digits that survive the way through a double: DBL_DIG of IEEE 754."""
@@ -54,17 +54,16 @@ def _storable(type: pa.DataType) -> pa.DataType:
     return plain_type(type)
 
 
-def encoded(batch: pa.RecordBatch, first_row: int) -> Iterator[tuple[Any, ...]]:
-    """Yield the rows as sqlite3 takes them.
+def stored(batch: pa.RecordBatch, first_row: int) -> list[pa.Array]:
+    """Return the columns as SQLite holds them: integers, floats, texts and bytes.
 
     Raises:
         SaveError: SQLite would change a value; the message names column and row.
     """
-    columns = [_encoded(f, column, first_row) for f, column in zip(batch.schema, batch.columns, strict=True)]
-    return zip(*columns, strict=True)
+    return [_stored(f, column, first_row) for f, column in zip(batch.schema, batch.columns, strict=True)]
 
 
-def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
+def _stored(field: pa.Field, column: pa.Array, first_row: int) -> pa.Array:
     type = column.type
     if pa.types.is_floating(type):
         _refuse(
@@ -79,14 +78,14 @@ def _encoded(field: pa.Field, column: pa.Array, first_row: int) -> list[Any]:
         _refuse(field, too_large, first_row, "a number beyond 2^63 - 1", "save the column as text")
     if pa.types.is_decimal(type):
         _check_digits(field, column, first_row)
-    if pa.types.is_duration(type):
-        column = column.cast(pa.int64())
-    elif pa.types.is_temporal(type) or pa.types.is_decimal(type):
-        column = column.cast(pa.string())
-    values: list[Any] = column.to_pylist()
+        return column.cast(pa.string()).cast(pa.float64())  # by way of its digits, so rounded correctly
     if isinstance(type, pa.BaseExtensionType):
-        return [None if value is None else str(value) for value in values]
-    return values
+        return pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
+    if pa.types.is_duration(type) or pa.types.is_boolean(type):
+        return column.cast(pa.int64())
+    if pa.types.is_fixed_size_binary(type):
+        return column.cast(pa.binary())
+    return column.cast(pa.string()) if pa.types.is_temporal(type) else column
 
 
 def _check_digits(field: pa.Field, column: pa.Array, first_row: int) -> None:

@@ -128,7 +128,7 @@ def test_the_stamp_is_of_the_table(warehouse: Warehouse) -> None:
     second = save(warehouse, ROWS, mode="append")
     found = warehouse.tables([warehouse.name("t")])[warehouse.name("t")]
     assert found is not None
-    assert found.identity == second.row.physical_name == first.row.commit_id
+    assert found.identity == second.row.physical_name == first.row.physical_name
 
 
 def test_a_locked_file_is_named(warehouse: Warehouse, path: Path) -> None:
