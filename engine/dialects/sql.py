@@ -306,6 +306,25 @@ def select_table(table: sa.Table, *, columns: Sequence[str] | None, where: sa.Te
     return query if where is None else query.where(where)
 
 
+def narrowed(query: Query, names: Sequence[str], *, columns: Sequence[str] | None, rows: int | None) -> Query:
+    """Return a query of some of its columns, or of all, and of its first rows, or of all, in their order.
+
+    Args:
+        query: The query.
+        names: The names of its columns.
+        columns: Those to keep, in this order.
+        rows: How many rows to keep.
+    """
+    if columns is None and rows is None:
+        return query
+    if isinstance(query, sa.TextClause):
+        named = query.columns(*(sa.column(sa.quoted_name(name, quote=True)) for name in names))
+        query = sa.select(named.subquery("query"))
+    if columns is not None:
+        query = query.with_only_columns(*(query.selected_columns[name] for name in columns))
+    return query if rows is None else query.limit(rows)
+
+
 def fold_values(*values: Any) -> str:
     """Hash a list of numbers and texts into one short text."""
     digest = hashlib.blake2b(digest_size=16)

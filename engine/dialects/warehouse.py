@@ -85,6 +85,14 @@ class Warehouse:
         """Say whether another thread may open this database too, and work with it at the same time."""
         return self.dialect.traits.many_connections and not self.in_memory
 
+    def apart(self) -> Warehouse:
+        """Return the same database over a connection of its own, which another thread may use meanwhile.
+
+        A database in memory has only the one connection that it lives in.
+        """
+        url = self._url.render_as_string(hide_password=False)
+        return Warehouse(url, wait_s=self.wait_s, dialect=self.dialect)
+
     def close(self, *, forget: bool = False) -> None:
         """Let go of the database; the next use opens it again.
 
@@ -237,14 +245,15 @@ class Warehouse:
             finally:
                 batches.close()
 
-    def schema(self, query: Query) -> pa.Schema:
-        """Return the Arrow schema of a query's rows without running it.
+    def schema(self, query: Query, *, recorded: pa.Schema | None = None) -> pa.Schema:
+        """Return the Arrow schema of a query's rows without running it, as `read` gives it.
 
         Raises:
             LoadError: The query is wrong: no such table or column, or it cannot be parsed.
         """
         with self._translated(self.url):
-            return self.dialect.schema(self._connection(), query)
+            found = self.dialect.schema(self._connection(), query)
+        return found if recorded is None else restored(found.empty_table().to_reader(), recorded)[0]
 
     def lazy(self, query: Query, like: type) -> Any:
         """Return the query as a lazy value of ``like`` (`duckdb.DuckDBPyRelation`, `sqlalchemy.Select`, …).

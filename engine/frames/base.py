@@ -16,10 +16,10 @@ import inspect
 import types
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, Union, get_args, get_origin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -78,6 +78,23 @@ class FileFunction:
         }, is_open
 
 
+class Source(Protocol):
+    """Rows in a database that can be read as often as one likes, every time the same ones."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns and their types."""
+        ...
+
+    def read(self, columns: Sequence[str] | None, rows: int | None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of some columns, or of all, in batches; no more than ``rows`` of them, the first ones.
+
+        Raises:
+            LoadError: They cannot be read, or are not the same rows any more.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionFunction:
     """A library's own function that reads or writes over an open database connection.
@@ -106,6 +123,7 @@ class FrameLibrary(ABC):
             column can compute; None where it is a lazy frame of its own.
         stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them,
             and a saver in the same database moves no row through Python.
+        scanning_types: Those of `frame_types` whose frames read a `Source` anew whenever they are computed.
         keeps_layout: Its frames can tell the layouts of texts and bytes apart, such as ``string`` and ``large_string``.
         readers: By frame type, then by format name, the library's own reader.
         writers: By frame type, then by format name, the library's own writer.
@@ -117,6 +135,7 @@ class FrameLibrary(ABC):
     column_type: ClassVar[type | None] = None
     expression_type: ClassVar[type | None] = None
     stays_in_database: ClassVar[bool] = False
+    scanning_types: ClassVar[tuple[type, ...]] = ()
     keeps_layout: ClassVar[bool] = True
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
@@ -142,6 +161,19 @@ class FrameLibrary(ABC):
         Raises:
             LoadError: A column holds what the library cannot say exactly.
         """
+
+    def from_source(self, source: Source) -> Any:
+        """Return a frame of `scanning_types` that reads the source when it is computed, and only what it needs of it.
+
+        Raises:
+            LoadError: A column is of a type that the library does not have.
+            NotImplementedError: The library has no such frames.
+        """
+        raise NotImplementedError(source)
+
+    def settle(self) -> None:
+        """Let go of every `Source` that some frame began to read and will not read on."""
+        return
 
     @abstractmethod
     def column(self, frame: Any, name: str) -> Any:

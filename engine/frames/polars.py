@@ -1,8 +1,9 @@
-"""polars: frames in and out of Arrow, lazy ones computed batch by batch.
+"""polars: frames in and out of Arrow, lazy ones read and computed batch by batch.
 
 What polars has no type for enters under the type that holds the same values (a calendar day counted in milliseconds as
 a date, seconds as milliseconds, a wide decimal as a narrow one where every value fits), or is refused. A lazy frame
-made here stands on rows in memory: a stream can be read only once, and a lazy frame as often as one likes.
+can be computed as often as one likes: over a table or query it reads anew each time, and no more than it needs; over a
+stream, which can be read only once, it stands on rows in memory.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 import pyarrow as pa
+from polars.io.plugins import register_io_source
 
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, bare, check_names
@@ -22,7 +24,7 @@ from engine.frames.polars_files import READERS, WRITERS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from engine.frames.base import FileFunction
+    from engine.frames.base import FileFunction, Source
 
 _LAYOUT = pl.CompatLevel.oldest()
 """Texts as Arrow's ``large_string``: not every reader of a stream knows views."""
@@ -41,6 +43,7 @@ class Polars(FrameLibrary):
     frame_types: ClassVar[tuple[type, ...]] = (pl.DataFrame, pl.LazyFrame)
     column_type: ClassVar[type | None] = pl.Series
     expression_type: ClassVar[type | None] = pl.Expr
+    scanning_types: ClassVar[tuple[type, ...]] = (pl.LazyFrame,)
     keeps_layout: ClassVar[bool] = False
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = READERS
     writers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = WRITERS
@@ -82,12 +85,32 @@ class Polars(FrameLibrary):
             LoadError: A column is of a type that polars does not have, or two columns have one name.
         """
         check_names(batches.schema.names, LoadError)
-        table = batches.read_all()
-        for position, field in enumerate(table.schema):
-            column = _fitting(field.name, categorized(table.column(position), field))
-            table = table.set_column(position, field.with_type(column.type), column)
-        frame: Any = pl.from_arrow(table, rechunk=False)  # one chunk per batch: joining them costs as much as reading
+        frame = _eager(batches.read_all())
         return frame.lazy() if issubclass(bare(like), pl.LazyFrame) else frame
+
+    def from_source(self, source: Source) -> pl.LazyFrame:
+        """Return a lazy frame that reads the source whenever it is computed: the columns and first rows that it needs.
+
+        Raises:
+            LoadError: A column is of a type that polars does not have, or two columns have one name.
+        """
+        check_names(source.schema.names, LoadError)
+
+        def scan(
+            columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, batch_rows: int | None
+        ) -> Iterator[pl.DataFrame]:
+            del batch_rows  # a hint
+            for batch in source.read(columns, rows):
+                frame = _eager(pa.Table.from_batches([batch]))
+                yield frame if predicate is None else frame.filter(predicate)
+
+        # Pure: two scans of one source give the same rows, so one may serve for both.
+        schema = _eager(source.schema.empty_table()).schema
+        return register_io_source(scan, schema=schema, is_pure=True, explain_name="WAREHOUSE")
+
+    def settle(self) -> None:
+        """Call polars: a source that its threads are done with is let go of by the next call from Python."""
+        pl.Series().len()
 
     def column(self, frame: Any, name: str) -> Any:
         """Return one column as a series; of a lazy frame a lazy frame of it."""
@@ -108,6 +131,15 @@ class Polars(FrameLibrary):
     def column_types(self, frame: Any) -> Sequence[str]:
         """Return the types of the columns as polars spells them."""
         return [str(d) for d in ([frame.dtype] if isinstance(frame, pl.Series) else frame.collect_schema().dtypes())]
+
+
+def _eager(table: pa.Table) -> pl.DataFrame:
+    for position, field in enumerate(table.schema):
+        column = _fitting(field.name, categorized(table.column(position), field))
+        table = table.set_column(position, field.with_type(column.type), column)
+    frame: Any = pl.from_arrow(table, rechunk=False)  # one chunk per batch: joining them costs as much as reading
+    made: pl.DataFrame = frame
+    return made
 
 
 def _recorded(schema: pa.Schema, columns: pl.Schema) -> pa.Schema:

@@ -19,6 +19,7 @@ from engine.errors import RequestError
 from engine.frames import library_of
 from engine.identifiers import new_id
 from engine.io.places import Place, Places
+from engine.io.scans import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -88,6 +89,7 @@ class Session:
     def close(self) -> None:
         """Let go of every warehouse; the next use opens it again."""
         self.stays_open = False
+        settle()
         for warehouse in self._warehouses.values():
             warehouse.close()
 

@@ -15,15 +15,20 @@ from engine.dialects.base import TableName, Write, WriteMode
 from engine.dialects.definitions import TableDefinition
 from engine.errors import LoadError, OptionError, SaveError, StorageError, did_you_mean
 from engine.frames import library_of, library_of_type
+from engine.frames.base import bare
 from engine.io.data_adapters import DataLoader, DataSaver, TableSource, TableTarget
+from engine.io.scans import TableScan, settle
 from engine.io.session import current_saving, current_session
 from engine.io.utils import get_dataframe_metadata, get_sql_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+    import pyarrow as pa
+
     from engine.dialects.base import LedgerRow, Query
     from engine.dialects.warehouse import Warehouse
+    from engine.frames.base import FrameLibrary
     from engine.io.session import Session
 
 LEDGER = "ledger"
@@ -86,11 +91,11 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     if library.stays_in_database:
         data = warehouse.lazy(query, type_)
         token = warehouse.checksums([query])[0] if needs_checksum else None
+    elif issubclass(bare(type_), library.scanning_types) and not warehouse.in_memory:
+        token = warehouse.checksums([query])[0] if needs_checksum else None
+        data = library.from_source(_scan(warehouse, source, query, head, token, library))
     else:
-        from engine.dialects.recorded import recorded_schema
-
-        recorded = None if head is None else recorded_schema(head, keeps_layout=library.keeps_layout)
-        batches, token = warehouse.read(query, checksum=needs_checksum, recorded=recorded)
+        batches, token = warehouse.read(query, checksum=needs_checksum, recorded=_recorded(head, library))
         data = library.from_arrow(batches, type_)
     metadata = get_sql_metadata(source.sql or source.table or "", library.row_count(data))
     if known is not None:
@@ -98,6 +103,43 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     elif token is not None:
         metadata["token"] = {"kind": CHECKSUM, "value": token}
     return data, metadata
+
+
+def _scan(
+    warehouse: Warehouse,
+    source: TableSource,
+    query: Query,
+    head: LedgerRow | None,
+    checksum: str | None,
+    library: FrameLibrary,
+) -> TableScan:
+    """Return what reads a source anew and knows whether it still is the version that was loaded."""
+    recorded = _recorded(head, library)
+
+    def head_of(asked: Warehouse) -> str | None:
+        found = live_head(asked, asked.name(source.table or ""))
+        return None if found is None else found.commit_id
+
+    def checksum_of(asked: Warehouse) -> str | None:
+        return asked.checksums([query])[0]
+
+    version = head_of if head is not None else checksum_of if checksum is not None else None
+    return TableScan(
+        warehouse,
+        query,
+        library,
+        what=source.table or "the query",
+        schema=warehouse.schema(query, recorded=recorded),
+        recorded=recorded,
+        version=version,
+        loaded=checksum if head is None else head.commit_id,
+    )
+
+
+def _recorded(head: LedgerRow | None, library: FrameLibrary) -> pa.Schema | None:
+    from engine.dialects.recorded import recorded_schema
+
+    return None if head is None else recorded_schema(head, keeps_layout=library.keeps_layout)
 
 
 class _FrameAdapter:
@@ -225,6 +267,7 @@ class TableSaver(_FrameAdapter, DataSaver):
         """Write the table in one transaction with its ledger row; see `engine.dialects.warehouse.Warehouse.save`."""
         spec = self.target().write
         current = current_saving()
+        settle()
         # Reading the table back must give these very types again, or the node is computed instead.
         frame_types = get_dataframe_metadata(data)["dataframe_metadata"]["datatypes"]
         if self.index is not None and (library := library_of(data)) is not None:

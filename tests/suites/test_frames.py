@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pandas as pd
@@ -15,6 +15,9 @@ from engine.frames.duckdb import DuckDBRelations
 from engine.frames.pandas import Pandas
 from engine.frames.polars import Polars
 from engine.testing.frame import FrameSuite
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 class TestPandas(FrameSuite):
@@ -36,6 +39,29 @@ class TestPolarsLazy(FrameSuite):
 
     library = Polars
     frame_type = pl.LazyFrame
+
+
+class Rows:
+    """The rows of a table as a source."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table, self.schema = table, table.schema
+
+    def read(self, columns: Sequence[str] | None, rows: int | None) -> Iterator[pa.RecordBatch]:
+        """Yield what is asked for."""
+        part = self.table if columns is None else self.table.select(columns)
+        yield from part.slice(0, rows).to_batches(max_chunksize=2)
+
+
+class TestPolarsOfSource(FrameSuite):
+    """polars, lazy, over rows that are read when they are needed."""
+
+    library = Polars
+    frame_type = pl.LazyFrame
+
+    def make(self, table: pa.Table) -> Any:
+        """Make a frame that reads the table."""
+        return Polars().from_source(Rows(table))
 
 
 class TestArrowTable(FrameSuite):
