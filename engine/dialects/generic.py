@@ -31,7 +31,7 @@ from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url, scrub, secrets_of
 from engine.dialects.streams import started
-from engine.dialects.types import decoded, generic_type, plain_schema
+from engine.dialects.types import decoded, generic_type, plain_schema, type_of_column
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
@@ -175,13 +175,15 @@ class Generic(Dialect):
     def read(
         self, connection: Link, query: Query, *, batch_rows: int, checksum: bool
     ) -> tuple[pa.RecordBatchReader, str | None]:
-        """Stream rows over a connection of its own; their Arrow types come from the first batch."""
+        """Stream rows over a connection of its own.
+
+        The Arrow types are those of a table's columns, and come from the first batch where nobody knows them.
+        """
         on = connection.engine.connect() if connection.engine.pool.__class__ is NullPool else connection.main
         try:
             token = self._token(on, query) if checksum else None
-            result = on.execution_options(stream_results=True).execute(query)
-            names, rows = list(result.keys()), result.fetchmany(batch_rows)
-            first = _batch(names, rows, None)
+            result = _streamed(on, query)
+            first = _first_batch(query, result, batch_rows)
         except BaseException:
             _leave(connection, on)
             raise
@@ -197,7 +199,7 @@ class Generic(Dialect):
             if first.num_rows:
                 yield first
             while rows := result.fetchmany(batch_rows):
-                yield _batch(first.schema.names, rows, first.schema)
+                yield _batch(first.schema.names, rows, first.schema.types)
         finally:
             result.close()
             _leave(connection, on)
@@ -209,9 +211,9 @@ class Generic(Dialect):
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Look at the first rows."""
-        result = connection.main.execute(query)
+        result = _streamed(connection.main, query)
         try:
-            return _batch(list(result.keys()), result.fetchmany(INSERT_ROWS), None).schema
+            return _first_batch(query, result, INSERT_ROWS).schema
         finally:
             result.close()
 
@@ -220,7 +222,7 @@ class Generic(Dialect):
         return self._token(connection.main, query)
 
     def _token(self, on: sa.Connection, query: Query) -> str:
-        result = on.execute(query)
+        result = _streamed(on, query)
         names = list(result.keys())
         return f"generic-rows1:{sql.fold_values(*hash_rows(tuple(row) for row in result), *names)}"
 
@@ -236,12 +238,15 @@ class Generic(Dialect):
             else self.read(connection, rows, batch_rows=INSERT_ROWS, checksum=False)[0]
         )
         schema = plain_schema(stream.schema)
-        del types  # a column of nothing but NULL is refused
         table = sa.Table(
             sa.quoted_name(staging.name, quote=True),
             sa.MetaData(),
             *(
-                sa.Column(sa.quoted_name(f.name, quote=True), generic_type(f.name, f.type), key=f"c{i}")
+                sa.Column(
+                    sa.quoted_name(f.name, quote=True),
+                    _Spelt(types[f.name]) if f.name in types else generic_type(f.name, f.type),
+                    key=f"c{i}",
+                )
                 for i, f in enumerate(schema)
             ),
         )
@@ -297,14 +302,39 @@ def _leave(connection: Link, on: sa.Connection) -> None:
         on.close()
 
 
-def _batch(names: Sequence[str], rows: Sequence[Any], schema: pa.Schema | None) -> pa.RecordBatch:
+def _streamed(on: sa.Connection, query: Query) -> sa.CursorResult[Any]:
+    """Run a query so that its rows stay in the server until they are asked for, where the driver can."""
+    result: sa.CursorResult[Any] = on.execute(query, execution_options={"stream_results": True})
+    return result
+
+
+def _first_batch(query: Query, result: sa.CursorResult[Any], rows: int) -> pa.RecordBatch:
+    columns = query.selected_columns if isinstance(query, sa.Select) else ()
+    return _batch(list(result.keys()), result.fetchmany(rows), [type_of_column(column.type) for column in columns])
+
+
+def _batch(names: Sequence[str], rows: Sequence[Any], types: Sequence[pa.DataType | None]) -> pa.RecordBatch:
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     arrays = []
     for i, (name, values) in enumerate(zip(names, columns, strict=True)):
         try:
-            arrays.append(pa.array(list(values), None if schema is None else schema.field(i).type))
+            arrays.append(pa.array(list(values), types[i] if types else None))
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             raise LoadError(
-                f"column {name!r} holds values of several types: {error}", hint="cast it in the query"
+                f"column {name!r} holds values of several types, or NULL before any other value: {error}",
+                hint="cast it in the query, or read the table itself",
             ) from error
-    return pa.record_batch(arrays, names=list(names)) if schema is None else pa.record_batch(arrays, schema=schema)
+    return pa.record_batch(arrays, names=list(names))
+
+
+class _Spelt(sa.types.UserDefinedType[Any]):
+    """A column's type as the database itself spells it."""
+
+    cache_ok = True
+
+    def __init__(self, spelt: str) -> None:
+        self.spelt = spelt
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return the spelling."""
+        return self.spelt

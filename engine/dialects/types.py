@@ -81,6 +81,14 @@ for _dialect, _index in _COLUMN_OF.items():
         if _row[_index]:
             _READ_BACK[_dialect][_row[_index].lower()] = _row[0]
 
+_READ_BACK["generic"] = {
+    # As SQLAlchemy spells what a catalog says; left out is what one name means differently in different databases.
+    "boolean": pa.bool_(), "bigint": pa.int64(), "integer": pa.int64(), "smallint": pa.int64(),
+    "double": pa.float64(), "double precision": pa.float64(), "double_precision": pa.float64(),
+    "text": pa.string(), "clob": pa.string(), "varchar": pa.string(), "nvarchar": pa.string(),
+    "blob": pa.binary(), "bytea": pa.binary(), "date": pa.date32(), "time": pa.time64("us"),
+}  # fmt: skip
+
 _WRITE: dict[str, dict[pa.DataType, str]] = {
     dialect: {row[0]: str(row[index]) for row in _TABLE if row[index]} for dialect, index in _COLUMN_OF.items()
 }
@@ -164,11 +172,13 @@ def assignable(dialect: str, value: str, column: str) -> bool:
     What the database itself checks value by value (a number too large for its column) is allowed; SQLite checks
     nothing.
     """
-    if value.lower() == column.lower() or dialect not in _COLUMN_OF:
+    if value.lower() == column.lower():
         return True
     a, b = arrow_type(dialect, value), arrow_type(dialect, column)
     if a is not None and column.lower() == "numeric":  # without digits: as many as there are
         return bool(pa.types.is_integer(a) or pa.types.is_decimal(a))
+    if dialect not in _COLUMN_OF and (a is None or b is None):
+        return True  # nobody but that database knows
     if a is None or b is None:
         return b is None and a == pa.string() and dialect == "postgresql"  # such as text into json: parsed, so checked
     return a == b or _widens(a, b, checked=dialect != "sqlite")
@@ -262,7 +272,7 @@ def _rows_that_cast(column: pa.Array, type: pa.DataType) -> int:
 
 def sqlalchemy_type(dialect: str, column: Column) -> Any:
     """Return the SQLAlchemy type of a column, so that expressions on a lazy table behave; unknown ones have none."""
-    kind = arrow_type(dialect, column.type) if dialect in _COLUMN_OF else None
+    kind = arrow_type(dialect, column.type)
     if kind is None:
         return sa.types.NullType()
     if pa.types.is_decimal(kind):
@@ -284,6 +294,21 @@ _SQLALCHEMY: list[tuple[Any, Any]] = [
     (pa.types.is_date, sa.Date),
     (pa.types.is_time, sa.Time),
 ]
+
+
+def type_of_column(made: Any) -> pa.DataType | None:
+    """Return the Arrow type of what `sqlalchemy_type` made, or None where that is not one only."""
+    if isinstance(made, sa.Double):
+        return pa.float64()
+    if isinstance(made, sa.Numeric):
+        return _decimal(made.precision or 0, made.scale or 0)
+    return next((kind for type_, kind in _OF_SQLALCHEMY.items() if isinstance(made, type_)), None)
+
+
+_OF_SQLALCHEMY = {
+    sa.Boolean: pa.bool_(), sa.BigInteger: pa.int64(), sa.Text: pa.string(), sa.LargeBinary: pa.binary(),
+    sa.Date: pa.date32(), sa.Time: pa.time64("us"),
+}  # fmt: skip
 
 
 def generic_type(name: str, type: pa.DataType) -> Any:
