@@ -79,6 +79,8 @@ def _exactly(column: pa.Array, type_: pa.DataType) -> pa.Array:
     """Convert a column; what does not come back as it was is no conversion."""
     if isinstance(column.type, pa.BaseExtensionType):
         column = column.storage
+    if pa.types.is_string_view(column.type):
+        column = column.cast(pa.string())  # Arrow parses no views
     is_moment = pa.types.is_timestamp(column.type) and pa.types.is_timestamp(type_)
     if is_moment and (column.type.tz is None) != (type_.tz is None):
         raise pa.ArrowInvalid("a time zone would be made up or lost")

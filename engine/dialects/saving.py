@@ -80,13 +80,14 @@ def save(
     intent: Intent,
     *,
     digest: Callable[[], str | None] | None,
+    written: pa.Schema | None,
     wait_s: float,
 ) -> Commit:
     """Run the protocol once, in one transaction."""
     if not _COMMIT_ID.fullmatch(intent.commit_id):
         raise SaveError(f"{intent.commit_id!r} is not a commit id", hint="use letters, digits and dashes, 64 at most")
     writer = dialect.writer(connection, rows)
-    one = _Save(dialect, writer, rows, write, intent, digest, Ledger(dialect, writer), wait_s)
+    one = _Save(dialect, writer, rows, write, intent, digest, Ledger(dialect, writer), wait_s, written=written)
     try:
         with dialect.transaction(writer, write=True):
             return one.run()
@@ -106,7 +107,7 @@ class _Save:
     wait_s: float
     begins_anew: bool = False
     written: pa.Schema | None = None
-    """The schema of a frame as it was given, before its columns took declared types."""
+    """The schema in which the rows of a frame are to come back: its own, before its columns took declared types."""
 
     def run(self) -> Commit:
         self.dialect.lock(self.connection, self.write.table, wait_s=self.wait_s)
@@ -151,7 +152,7 @@ class _Save:
             self._check_table(before, schema.names)
         types = self._types(schema, before)
         if isinstance(self.rows, pa.RecordBatchReader):
-            self.written = schema
+            self.written = self.written or schema
             arrow = {name: arrow_type(self.dialect.traits.name, type_) for name, type_ in types.items()}
             known = {name: type_ for name, type_ in arrow.items() if type_ is not None}
             self.rows = converted(self.rows, known, self.write.definition.required, str(table))

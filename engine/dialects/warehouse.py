@@ -300,6 +300,7 @@ class Warehouse:
         intent: Intent,
         *,
         digest: Callable[[], str | None] | None = None,
+        written: pa.Schema | None = None,
     ) -> Commit:
         """Run the commit protocol of `engine.dialects.base`: one transaction for rows, ledger row and stamp.
 
@@ -309,6 +310,7 @@ class Warehouse:
             intent: What the ledger row will say.
             digest: Gives the content hash of the rows of a stream, once they have all passed; without it the database
                 computes one.
+            written: The schema in which the rows of a stream are to come back, where it is not the stream's own.
 
         Raises:
             SaveError: The rows cannot be written; what was there before stands.
@@ -318,7 +320,9 @@ class Warehouse:
         with self._translated(str(write.table), saving=True):
             connection, self._saving = self._connection(), str(write.table)
             try:
-                return save(self.dialect, connection, rows, write, intent, digest=digest, wait_s=self.wait_s)
+                return save(
+                    self.dialect, connection, rows, write, intent, digest=digest, written=written, wait_s=self.wait_s
+                )
             except UnknownCommitError as error:
                 unknown = error
             finally:

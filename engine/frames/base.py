@@ -150,6 +150,14 @@ class FrameLibrary(ABC):
             SaveError: A column holds what Arrow cannot say exactly; the message names the column and its first bad row.
         """
 
+    def to_views(self, frame: Any) -> pa.RecordBatchReader:
+        """Return the same stream for a reader that knows views: texts and bytes may be such, to spare a copy.
+
+        Raises:
+            SaveError: As of `to_arrow`.
+        """
+        return self.to_arrow(frame)
+
     @abstractmethod
     def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream as a frame of type ``like``, values unchanged.

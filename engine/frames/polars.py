@@ -18,6 +18,7 @@ from polars.io.plugins import register_io_source
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, bare, check_names
 from engine.frames.categories import categorized, with_categories
+from engine.frames.layouts import passing_as_view
 from engine.frames.nested import plain, rewrite
 from engine.frames.polars_files import READERS, WRITERS
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from engine.frames.base import FileFunction, Source
 
-_LAYOUT = pl.CompatLevel.oldest()
-"""Texts as Arrow's ``large_string``: not every reader of a stream knows views."""
+_COMMON, _OWN = pl.CompatLevel.oldest(), pl.CompatLevel.newest()
+"""Texts as Arrow's ``large_string``, and as views, which is how polars keeps them: not every reader knows these."""
 _DIGITS = 38
 """The widest decimal of polars."""
 
@@ -58,25 +59,15 @@ class Polars(FrameLibrary):
         Raises:
             SaveError: A column is of a type that Arrow does not have.
         """
-        if isinstance(frame, pl.LazyFrame):
-            return self._lazy_to_arrow(frame)
-        whole = frame.to_frame() if isinstance(frame, pl.Series) else frame
-        check_names(whole.columns, SaveError)
-        _check_types(whole.schema)
-        table = whole.to_arrow(compat_level=_LAYOUT)
-        return table.cast(_recorded(table.schema, whole.schema)).to_reader(max_chunksize=BATCH_ROWS)
+        return _stream(frame, views=False)
 
-    def _lazy_to_arrow(self, frame: pl.LazyFrame) -> pa.RecordBatchReader:
-        columns = frame.collect_schema()
-        check_names(columns.names(), SaveError)
-        _check_types(columns)
-        schema = _recorded(pl.DataFrame(schema=columns).to_arrow(compat_level=_LAYOUT).schema, columns)
+    def to_views(self, frame: Any) -> pa.RecordBatchReader:
+        """Return the same stream, in which texts and bytes are not copied.
 
-        def batches() -> Iterator[pa.RecordBatch]:
-            for part in frame.collect_batches(chunk_size=BATCH_ROWS, lazy=True):
-                yield from part.to_arrow(compat_level=_LAYOUT).cast(schema).to_batches(max_chunksize=BATCH_ROWS)
-
-        return pa.RecordBatchReader.from_batches(schema, batches())
+        Raises:
+            SaveError: A column is of a type that Arrow does not have.
+        """
+        return _stream(frame, views=True)
 
     def from_arrow(self, batches: pa.RecordBatchReader, like: Any) -> Any:
         """Return the stream as an eager frame, or as a lazy one over rows in memory.
@@ -142,12 +133,41 @@ def _eager(table: pa.Table) -> pl.DataFrame:
     return made
 
 
+def _stream(frame: pl.DataFrame | pl.LazyFrame | pl.Series, *, views: bool) -> pa.RecordBatchReader:
+    whole = frame.to_frame() if isinstance(frame, pl.Series) else frame
+    columns = whole.collect_schema()
+    check_names(columns.names(), SaveError)
+    _check_types(columns)
+    schema = _recorded(_exported(pl.DataFrame(schema=columns), views=views).schema, columns)
+    if isinstance(whole, pl.DataFrame):
+        return _exported(whole, views=views).cast(schema).to_reader(max_chunksize=BATCH_ROWS)
+    parts = whole.collect_batches(chunk_size=BATCH_ROWS, lazy=True)
+    batches = (
+        batch
+        for part in parts
+        for batch in _exported(part, views=views).cast(schema).to_batches(max_chunksize=BATCH_ROWS)
+    )
+    return pa.RecordBatchReader.from_batches(schema, batches)
+
+
+def _exported(frame: pl.DataFrame, *, views: bool) -> pa.Table:
+    """Return the frame as a table; texts and bytes that are not part of other values may be views."""
+    seen = [name for name, dtype in frame.schema.items() if views and isinstance(dtype, pl.String | pl.Binary)]
+    if not seen:
+        return frame.to_arrow(compat_level=_COMMON)
+    own, rest = frame.select(seen).to_arrow(compat_level=_OWN), frame.drop(seen).to_arrow(compat_level=_COMMON)
+    tables = [own if name in own.schema.names else rest for name in frame.columns]
+    fields = [table.schema.field(name) for table, name in zip(tables, frame.columns, strict=True)]
+    columns = [table.column(name) for table, name in zip(tables, frame.columns, strict=True)]
+    return pa.table(columns, schema=pa.schema(fields))
+
+
 def _recorded(schema: pa.Schema, columns: pl.Schema) -> pa.Schema:
-    """Return the schema whose fields list the categories that have an order."""
+    """Return the schema whose fields list the categories that have an order, and say which only pass as views."""
     fields = [
         with_categories(field, pa.array(dtype.categories.to_list(), field.type.value_type))
         if isinstance(dtype, pl.Enum)
-        else field
+        else passing_as_view(field)
         for field, dtype in zip(schema, columns.dtypes(), strict=True)
     ]
     return pa.schema(fields)

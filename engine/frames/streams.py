@@ -18,6 +18,8 @@ from engine.frames.hashing import logical_type
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    _Read = Callable[[FrameLibrary, Any], pa.RecordBatchReader]
+
 
 class FrameStreams(FrameLibrary):
     """Iterators of frames.
@@ -37,18 +39,29 @@ class FrameStreams(FrameLibrary):
         Raises:
             SaveError: There is no frame at all, an item is no frame, or a later frame has other columns than the first.
         """
+        return self._stream(frame, lambda library, item: library.to_arrow(item))
+
+    def to_views(self, frame: Any) -> pa.RecordBatchReader:
+        """Return the same with views.
+
+        Raises:
+            SaveError: As of `to_arrow`.
+        """
+        return self._stream(frame, lambda library, item: library.to_views(item))
+
+    def _stream(self, frame: Any, read: _Read) -> pa.RecordBatchReader:
         frames = iter(frame)
         first = next(frames, None)
         if first is None:
             raise SaveError(
                 "the stream gave no frame, so its columns are unknown", hint="yield at least one frame; it may be empty"
             )
-        opening = self._batches(first, 0)
+        opening = self._batches(first, 0, read)
 
         def batches() -> Iterator[pa.RecordBatch]:
             yield from opening
             for position, item in enumerate(frames, start=1):
-                reader = self._batches(item, position)
+                reader = self._batches(item, position, read)
                 _check_same_columns(opening.schema, reader.schema, position)
                 for batch in reader:
                     yield batch if batch.schema == opening.schema else batch.cast(opening.schema)
@@ -95,14 +108,14 @@ class FrameStreams(FrameLibrary):
         del frame
         return None
 
-    def _batches(self, item: Any, position: int) -> pa.RecordBatchReader:
+    def _batches(self, item: Any, position: int, read: _Read) -> pa.RecordBatchReader:
         library = self._find(type(item))
         if library is None:
             raise SaveError(
                 f"item {position} of the stream is a {type(item).__qualname__}, which is no frame",
                 hint="yield pandas, polars or Arrow frames",
             )
-        return library.to_arrow(item)
+        return read(library, item)
 
 
 def _check_same_columns(first: pa.Schema, other: pa.Schema, position: int) -> None:

@@ -289,9 +289,11 @@ class TableSaver(_FrameAdapter, DataSaver):
                 )
             else:
                 from engine.frames.hashing import hashed
+                from engine.frames.layouts import without_views
 
                 batches, hasher = hashed(rows_of(session, data, str(write.table)), order_matters=self.order_matters)
-                current.commit = warehouse.save(batches, write, intent, digest=hasher.digest)
+                written = without_views(batches.schema)
+                current.commit = warehouse.save(batches, write, intent, digest=hasher.digest, written=written)
         row = current.commit.row
         return get_sql_metadata(row.dataset, row.row_count) | {
             "commit": {"commit_id": row.commit_id, "seq": row.seq, "changed": current.commit.changed}
@@ -316,7 +318,7 @@ def rows_of(session: Session, data: Any, location: str) -> Any:
             query = other.as_query(data)
             if query is not None:
                 return other.read(query)[0]
-    return library.to_arrow(data)
+    return library.to_views(data)
 
 
 def _said(value: Any) -> str:

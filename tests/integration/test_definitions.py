@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,13 @@ def test_a_declared_type_is_the_column_s(warehouse: Warehouse, price: Any) -> No
     assert found.schema.field("price").type == pa.decimal128(12, 2)
     assert found["price"].to_pylist() == [Decimal("1.50"), None, Decimal("0.10")]
     assert not save(warehouse, ROWS, types={"price": price, "id": sa.Integer}).changed
+
+
+def test_views_of_texts_take_a_declared_type(warehouse: Warehouse) -> None:
+    """Texts that come as Arrow's views are parsed as others are."""
+    views = pa.table({"id": [1, 2], "day": pa.array(["2026-01-31", None], pa.string_view())})
+    save(warehouse, views, types={"day": "date"})
+    assert read(warehouse)["day"].to_pylist() == [dt.date(2026, 1, 31), None]
 
 
 def test_another_declared_type_is_another_table(warehouse: Warehouse) -> None:

@@ -56,6 +56,14 @@ def as_rows(value: Any) -> list[dict[str, Any]]:
 EXPECTED = [dict(zip(ROWS, values, strict=True)) for values in zip(*ROWS.values(), strict=True)]
 
 
+def test_texts_of_polars_come_back_in_a_layout_that_all_readers_know(orders: str) -> None:
+    """What passes as views into a table is no column of views there, and the same rows again change nothing."""
+    read, _ = TableLoader("orders", warehouse=orders).load_data(pa.Table)
+    assert read.schema.field("name").type == pa.large_string()
+    for frame in (pl.DataFrame(ROWS), pl.LazyFrame(ROWS), iter([pl.DataFrame(ROWS)])):
+        assert not TableSaver("orders", warehouse=orders).save_data(frame)["commit"]["changed"]
+
+
 @pytest.mark.parametrize("type_", [pd.DataFrame, pl.DataFrame, pl.LazyFrame, pa.Table, pa.RecordBatchReader])
 def test_the_annotation_chooses_the_frame(orders: str, type_: Any) -> None:
     """A table is read as the type its reader asks for, and written from that type, unchanged."""

@@ -11,6 +11,8 @@ import pytest
 
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS
+from engine.frames.hashing import hashed
+from engine.frames.layouts import without_views
 from engine.frames.polars import Polars
 
 
@@ -110,3 +112,32 @@ def test_enumerations_come_back() -> None:
     back = Polars().from_arrow(Polars().to_arrow(frame), pl.DataFrame)
     assert back.equals(frame)
     assert back.schema == frame.schema
+
+
+def test_texts_pass_as_views_and_are_recorded_without() -> None:
+    """On the way into a table texts and bytes stay where they are; schema, rows and content hash are the same."""
+    frame = pl.DataFrame(
+        {
+            "x": ["longer than twelve bytes", None, ""],
+            "y": [b"\x00" * 20, b"", None],
+            "z": [["a"], [], None],
+            "c": pl.Series(["a", "b", None], dtype=pl.Categorical),
+            "n": [1, 2, 3],
+        }
+    )
+    kept = frame["x"].to_arrow(compat_level=pl.CompatLevel.newest()).buffers()
+    for shape in (frame, frame.lazy()):
+        common, views = Polars().to_arrow(shape), Polars().to_views(shape)
+        assert views.schema.types[:2] == [pa.string_view(), pa.binary_view()]
+        assert without_views(views.schema).equals(common.schema, check_metadata=True)
+        (one, one_hash), (other, other_hash) = hashed(common), hashed(views)
+        seen = other.read_all()
+        assert seen.cast(common.schema).equals(one.read_all())
+        assert seen["x"].chunk(0).buffers()[2].address == kept[2].address
+        assert one_hash.digest() == other_hash.digest() is not None
+
+
+def test_views_of_others_are_recorded_as_such() -> None:
+    """A column of views that is one in its own library keeps its type."""
+    schema = pa.schema([pa.field("x", pa.string_view())])
+    assert without_views(schema) == schema
