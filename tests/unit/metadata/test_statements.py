@@ -1,0 +1,91 @@
+"""Rows in bulk: the same on both databases, however many there are."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from engine.metadata import migrate, schema
+from engine.metadata.database import Database
+from engine.metadata.statements import insert_new, insert_or_update, select_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS = sa.Table(
+    "kinds",
+    sa.MetaData(),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("words", schema.code_unit.c.source.type),
+    sa.Column("moment", schema.code_unit.c.first_seen_at.type),
+    sa.Column("structure", schema.recipe.c.manifest_json.type),
+    sa.Column("flag", sa.Boolean),
+    sa.Column("seconds", schema.node_run.c.duration_s.type),
+    sa.Column("size", sa.BigInteger),
+)
+"""A column of each kind that the metadata has."""
+
+FULL = {
+    "name": "a 'b' \"c\" \\ :x %s {y}\n\t✈",
+    "words": 'def f():\n    return "\\u0041", None, {1}  # 🛫',
+    "moment": dt.datetime(2026, 3, 29, 3, 30, 0, 123456, tzinfo=dt.timezone(dt.timedelta(hours=2))),
+    "structure": {"a": [1, 0.1, None, True, "ü\\"], "b": {"c": {}}},
+    "flag": True,
+    "seconds": 0.1 + 0.2,
+    "size": 2**63 - 1,
+}
+EMPTY = dict.fromkeys(FULL) | {"name": "empty"}
+
+
+@pytest.fixture
+def writing(metadata_url: str) -> Iterator[sa.Connection]:
+    """A write transaction of a metadata database that has the table, too."""
+    migrate.upgrade(metadata_url)
+    with contextlib.closing(Database(metadata_url)) as database, database.write() as connection:
+        KINDS.create(connection)
+        yield connection
+
+
+def rows_of(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Return the table's rows by name."""
+    return [dict(row) for row in connection.execute(sa.select(KINDS).order_by(KINDS.c.name)).mappings()]
+
+
+def test_every_kind_of_value_comes_back(writing: sa.Connection) -> None:
+    """What is written in bulk is what is read: texts, times, structures, numbers to the last digit, and none."""
+    insert_new(writing, KINDS, [FULL, EMPTY])
+    assert rows_of(writing) == [FULL, EMPTY]
+    assert writing.scalar(sa.text("SELECT count(*) FROM kinds WHERE structure IS NULL")) == 1
+
+
+def test_what_a_database_refuses_is_cleaned(writing: sa.Connection) -> None:
+    """A NUL, a lone surrogate and a password in words or in a structure are replaced before they are written."""
+    dirty = "a\0b \ud800 postgresql://u:secret@h/d"
+    insert_new(writing, KINDS, [EMPTY | {"words": dirty, "structure": {"x": [dirty]}}])
+    (row,) = rows_of(writing)
+    assert row["words"] == row["structure"]["x"][0]
+    assert row["words"].startswith("a\ufffdb ? postgresql://")
+    assert "secret" not in row["words"]
+
+
+def test_rows_of_one_key_are_written_in_their_order(writing: sa.Connection) -> None:
+    """The first row of a key stays where rows are new only, and the last one wins where they update."""
+    told = [{"name": name, "size": size} for size, name in enumerate("abacbba")]
+    insert_new(writing, KINDS, told)
+    assert {row["name"]: row["size"] for row in rows_of(writing)} == {"a": 0, "b": 1, "c": 3}
+    insert_or_update(writing, KINDS, told, lambda new: {"size": KINDS.c.size * 10 + new["size"]})
+    assert {row["name"]: row["size"] for row in rows_of(writing)} == {"a": 26, "b": 1145, "c": 33}
+
+
+def test_many_rows_and_values(writing: sa.Connection) -> None:
+    """No number of rows and of values to look for is too large; each value is found once."""
+    names = [f"n{number}" for number in range(40_000)]
+    insert_new(writing, KINDS, [{"name": name, "size": number} for number, name in enumerate(names)])
+    insert_new(writing, KINDS, [])
+    found = select_in(writing, sa.select(KINDS.c.name), KINDS.c.name, [*names, *names[:5], "absent"])
+    assert sorted(row[0] for row in found) == sorted(names)
+    assert list(select_in(writing, sa.select(KINDS.c.name), KINDS.c.name, [])) == []
