@@ -17,11 +17,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import adbc_driver_manager
 import psycopg
 import pyarrow as pa
 from psycopg import errors
-from psycopg.conninfo import make_conninfo
 from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
 
 from engine.dialects import postgresql_catalog as catalog
@@ -29,17 +27,16 @@ from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
 from engine.dialects.postgresql_copy import copy_in, staging_types
-from engine.dialects.postgresql_link import Link, cannot_connect, holder_of, keywords_of, lock_key, server_of
-from engine.dialects.postgresql_reading import arrow_schema, reading_plan, rebuilt, rebuilt_schema, wrapped
+from engine.dialects.postgresql_link import Link, cannot_connect, connected, holder_of, keywords_of, lock_key, server_of
+from engine.dialects.postgresql_reading import arrow_schema, described, first_row, streamed
 from engine.dialects.postgresql_replace import Replacement, analyze
 from engine.dialects.postgresql_views import publish_view
 from engine.dialects.recorded import checked_durations
 from engine.dialects.stamps import stamped
-from engine.dialects.streams import started
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
 
@@ -61,7 +58,7 @@ class PostgreSQL(Dialect):
         folds_case=False,
         many_connections=True,
     )
-    driver_errors: ClassVar = (psycopg.Error, adbc_driver_manager.Error)
+    driver_errors: ClassVar = (psycopg.Error,)
 
     # --- connections -------------------------------------------------------------------------------------------------
 
@@ -70,28 +67,17 @@ class PostgreSQL(Dialect):
         return server_of(url)
 
     def connect(self, url: sa.URL, *, wait_s: float) -> Link:
-        """Open the control connection; libpq gets keywords, never a URL it could echo."""
-        keywords = keywords_of(url)
+        """Open the control connection."""
+        opened = partial(connected, keywords_of(url), wait_s=wait_s)
         try:
-            control = psycopg.connect(**keywords, autocommit=True, prepare_threshold=None)
-            control.execute(f"SET lock_timeout = '{max(1, int(wait_s * 1000))}ms'")
-            control.execute("SET TimeZone = 'UTC'")
+            return Link(opened(), opened)
         except psycopg.Error as error:
             fault = cannot_connect(error, url)
-        else:
-            return Link(control, make_conninfo(**keywords))
         raise fault  # out here the driver's error, which carries the connection and its password, is forgotten
 
     def close(self, connection: Link) -> None:
         """Close every connection."""
-        for stream in list(connection.streams):
-            connection.stop(stream)
-        for reader in [*connection.idle, *connection.lent]:
-            with suppress(adbc_driver_manager.Error):
-                reader.close()
-        connection.idle.clear()
-        connection.lent.clear()
-        connection.control.close()
+        connection.close()
 
     @contextmanager
     def transaction(self, connection: Link, *, write: bool) -> Iterator[None]:
@@ -194,26 +180,9 @@ class PostgreSQL(Dialect):
         self, connection: Link, query: Query, *, batch_rows: int, checksum: bool
     ) -> tuple[pa.RecordBatchReader, str | None]:
         """Stream over a connection of its own: checksum, scales and rows are of one snapshot."""
-        text, token = self._text(connection, query), None
-        description = self._describe(connection, text)
-        reader = connection.borrow()
-        cursor = reader.cursor()
-        try:
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            if checksum:
-                token = self._token(connection, text, description, lambda q: _first(cursor, q))
-            columns = reading_plan(description, lambda name: _largest_scale(cursor, text, len(description), name))
-            cursor.execute(f"{text}\n" if columns is None else wrapped(text, columns))
-            batches = cursor.fetch_record_batch()
-        except BaseException:
-            cursor.close()
-            connection.give_back(reader, clean=False)
-            raise
-        schema = rebuilt_schema(batches.schema, columns)
-        parts = started(
-            _drained(connection, reader, cursor, batches, lambda b: rebuilt(b, columns, schema), batch_rows)
-        )
-        return pa.RecordBatchReader.from_batches(schema, parts), token
+        text = self._text(connection, query)
+        token_of = partial(self._token, text=text) if checksum else None
+        return streamed(connection, text, token_of, batch_rows=batch_rows)
 
     def check_query(self, connection: Link, query: sa.TextClause) -> None:
         """Look at the word it begins with; that it is one statement, the server itself sees to."""
@@ -222,17 +191,13 @@ class PostgreSQL(Dialect):
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Ask the server to describe the query."""
-        return arrow_schema(self._describe(connection, self._text(connection, query)))
+        return arrow_schema(described(connection.control, self._text(connection, query)))
 
     def checksum(self, connection: Link, query: Query) -> str:
         """Hash rows on the control connection, as part of its transaction."""
         text, control = self._text(connection, query), connection.control
-
-        def ask(question: str) -> tuple[Any, ...]:
-            return tuple(control.execute(question.encode()).fetchone() or ())
-
         with self._attempt(control):
-            return self._token(connection, text, self._describe(connection, text), ask)
+            return self._token(control, described(control, text), text=text)
 
     @contextmanager
     def _attempt(self, control: psycopg.Connection[Any]) -> Iterator[None]:
@@ -248,25 +213,19 @@ class PostgreSQL(Dialect):
             raise
         control.execute("RELEASE SAVEPOINT _e_attempt")
 
-    def _token(
-        self,
-        connection: Link,
-        text: str,
-        description: Sequence[psycopg.Column],
-        ask: Callable[[str], tuple[Any, ...]],
-    ) -> str:
-        hashable = self._hashable(connection, {column.type_code for column in description})
+    def _token(self, control: psycopg.Connection[Any], description: Sequence[psycopg.Column], *, text: str) -> str:
+        hashable = self._hashable(control, {column.type_code for column in description})
         names, row = _told_apart(description) if hashable else ("", "")
         each = f"hash_record_extended({row}, {{}})" if hashable else "hashtextextended(_e_row::text, {})"
         sums = ", ".join(f"coalesce(sum({each.format(seed)}), 0)::text" for seed in (0, 42))
-        found = ask(f"SELECT count(*), {sums} FROM ({text}\n) AS _e_row{names}")
+        found = first_row(control, f"SELECT count(*), {sums} FROM ({text}\n) AS _e_row{names}")
         columns = [part for column in description for part in (column.name, column.type_display)]
-        major = str(connection.control.info.server_version // 10_000)
+        major = str(control.info.server_version // 10_000)
         return f"postgresql-{major}-exact:{sql.fold_values(*found, *columns)}"
 
-    def _hashable(self, connection: Link, types: set[int]) -> bool:
+    def _hashable(self, control: psycopg.Connection[Any], types: set[int]) -> bool:
         """Say whether rows of these types can be hashed as records; json, for one, cannot."""
-        row = connection.control.execute(
+        row = control.execute(
             "SELECT bool_and(t.typtype IN ('b', 'e', 'r', 'm') AND ("
             "   EXISTS (SELECT FROM pg_opclass o JOIN pg_am m ON m.oid = o.opcmethod AND m.amname = 'hash'"
             "            WHERE o.opcdefault AND o.opcintype = coalesce(nullif(t.typelem, 0), t.oid))"
@@ -277,13 +236,9 @@ class PostgreSQL(Dialect):
         return bool(row and row[0])
 
     def _text(self, connection: Link, query: Query) -> str:
-        """Return the query with its parameters written in by psycopg: COPY and ADBC's bulk path take none."""
+        """Return the query with its parameters written in by psycopg: COPY takes none."""
         text, values = _compiled(query)
         return psycopg.ClientCursor(connection.control).mogrify(text.encode(), values)
-
-    def _describe(self, connection: Link, text: str) -> list[psycopg.Column]:
-        cursor = connection.control.execute(f"SELECT * FROM ({text}\n) AS _e_rows LIMIT 0".encode())
-        return list(cursor.description or ())
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -319,10 +274,10 @@ class PostgreSQL(Dialect):
         else:
             text = self._text(connection, rows)
             if types:
-                names = [column.name for column in self._describe(connection, text)]
+                names = [column.name for column in described(control, text)]
                 picked = ", ".join(sql.quoted(n) + (f"::{types[n]}" if n in types else "") for n in names)
                 text = f"SELECT {picked} FROM ({text}\n) AS _e_rows"
-            schema = arrow_schema(self._describe(connection, text))
+            schema = arrow_schema(described(control, text))
             count = control.execute(f"CREATE TABLE {name} AS {text}".encode()).rowcount
             frozen = False
         found = self.tables(connection, [staging])[staging]
@@ -381,43 +336,6 @@ def _compiled(query: sa.Executable) -> tuple[str, dict[str, Any]]:
 
 
 _SQL_DIALECT: Any = sqlalchemy_psycopg.dialect
-
-
-def _first(cursor: Any, query: str) -> tuple[Any, ...]:
-    cursor.execute(query)
-    return tuple(cursor.fetchone())
-
-
-def _largest_scale(cursor: Any, text: str, count: int, name: str) -> int:
-    names = ", ".join(f"_{i}" for i in range(count))
-    return int(_first(cursor, f"SELECT coalesce(max(scale({name})), 0)::int8 FROM ({text}\n) AS _e_rows({names})")[0])
-
-
-def _drained(
-    connection: Link,
-    reader: Any,
-    cursor: Any,
-    batches: pa.RecordBatchReader,
-    rebuild: Callable[[pa.RecordBatch], pa.RecordBatch],
-    batch_rows: int,
-) -> Iterator[pa.RecordBatch | None]:
-    clean, stream = False, None
-    try:
-        yield None
-        stream = connection.receive(batches, cursor)
-        for batch in stream:
-            made = rebuild(batch)
-            for start in range(0, made.num_rows, batch_rows):
-                yield made.slice(start, batch_rows)
-        cursor.execute("COMMIT")
-        clean = True
-    finally:
-        if stream is not None:
-            connection.stop(stream)
-        with suppress(adbc_driver_manager.Error):
-            batches.close()
-            cursor.close()
-            connection.give_back(reader, clean=clean)
 
 
 _SENT = {

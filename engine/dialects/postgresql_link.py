@@ -5,13 +5,11 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import adbc_driver_manager
-import adbc_driver_postgresql.dbapi as adbc
+import psycopg
 
 from engine.dialects.postgresql_faults import cause, refusal
 from engine.dialects.secrets import masked_url
@@ -19,10 +17,11 @@ from engine.dialects.streams import Ahead
 from engine.errors import StorageError
 
 if TYPE_CHECKING:
-    import psycopg
-    import pyarrow as pa
+    from collections.abc import Callable, Generator, Mapping
+
     import sqlalchemy as sa
 
+T = TypeVar("T")
 
 CONNECT_S = 10
 _PORT = 5432
@@ -31,37 +30,37 @@ _THIS_MACHINE = {"127.0.0.1", "::1"}
 
 @dataclass(slots=True)
 class Link:
-    """An open PostgreSQL database: the control connection, and idle connections for reading."""
+    """An open PostgreSQL database: the control connection, and connections for reading, one of which may be idle."""
 
     control: psycopg.Connection[Any]
-    conninfo: str
-    idle: deque[Any] = field(default_factory=deque)
-    lent: list[Any] = field(default_factory=list)
-    streams: list[Ahead] = field(default_factory=list)
+    open: Callable[[], psycopg.Connection[Any]]
+    idle: list[psycopg.Connection[Any]] = field(default_factory=list)
+    lent: list[psycopg.Connection[Any]] = field(default_factory=list)
+    streams: list[Ahead[Any]] = field(default_factory=list)
 
-    def borrow(self) -> Any:
+    def borrow(self) -> psycopg.Connection[Any]:
         """Return a connection for one stream."""
-        made = self.idle.pop() if self.idle else adbc.connect(self.conninfo, autocommit=True)
-        self.lent.append(made)
-        return made
+        self.lent.append(self.idle.pop() if self.idle else self.open())
+        return self.lent[-1]
 
-    def receive(self, batches: pa.RecordBatchReader, cursor: Any) -> Ahead:
-        """Receive a stream ahead of who asks for it."""
+    def receive(self, rows: Generator[T], reader: psycopg.Connection[Any]) -> Ahead[T]:
+        """Receive what a generator reads from a connection ahead of who asks for it."""
 
         def interrupt() -> None:
-            with suppress(adbc_driver_manager.Error):
-                cursor.adbc_cancel()
+            with suppress(psycopg.Error):
+                reader.cancel_safe()
 
-        self.streams.append(Ahead(batches, interrupt))
-        return self.streams[-1]
+        stream = Ahead(rows, interrupt)
+        self.streams.append(stream)
+        return stream
 
-    def stop(self, stream: Ahead) -> None:
+    def stop(self, stream: Ahead[Any]) -> None:
         """Have nobody use a connection any more from which `receive` received."""
         stream.stop()
         if stream in self.streams:
             self.streams.remove(stream)
 
-    def give_back(self, reader: Any, *, clean: bool) -> None:
+    def give_back(self, reader: psycopg.Connection[Any], *, clean: bool) -> None:
         """Keep one idle connection whose transaction has ended; close any other."""
         if reader in self.lent:
             self.lent.remove(reader)
@@ -69,6 +68,27 @@ class Link:
                 self.idle.append(reader)
             else:
                 reader.close()
+
+    def close(self) -> None:
+        """Close every connection."""
+        for stream in list(self.streams):
+            self.stop(stream)
+        for connection in [*self.idle, *self.lent, self.control]:
+            connection.close()
+        self.idle.clear()
+        self.lent.clear()
+
+
+def connected(keywords: Mapping[str, Any], *, wait_s: float) -> psycopg.Connection[Any]:
+    """Open one connection; libpq gets keywords, never a URL it could echo.
+
+    Args:
+        keywords: What libpq is told.
+        wait_s: How long a statement may wait for a lock (seconds).
+    """
+    made = psycopg.connect(**keywords, autocommit=True, prepare_threshold=None)
+    made.execute(f"SET lock_timeout = '{max(1, int(wait_s * 1000))}ms'; SET TimeZone = 'UTC'".encode())
+    return made
 
 
 def keywords_of(url: sa.URL) -> dict[str, Any]:
@@ -82,7 +102,8 @@ def keywords_of(url: sa.URL) -> dict[str, Any]:
     }
     defaults = {"connect_timeout": CONNECT_S, "application_name": "engine", "keepalives_idle": 30}
     options = {key: value for key, value in url.query.items() if isinstance(value, str)}
-    return {**defaults, **{key: value for key, value in given.items() if value is not None}, **options}
+    fixed = {"client_encoding": "UTF8"}  # what statements are sent in, and texts are read in
+    return {**defaults, **{key: value for key, value in given.items() if value is not None}, **options, **fixed}
 
 
 def server_of(url: sa.URL) -> str:

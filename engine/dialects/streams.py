@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from contextlib import suppress
-from typing import TYPE_CHECKING, cast
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import pyarrow as pa
 
 from engine.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 
 def rechunked(batches: Iterable[pa.RecordBatch], schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch]:
@@ -64,38 +64,43 @@ class Guarded:
             raise self._raised
 
 
+T = TypeVar("T")
+
 AHEAD = 2
-"""How many batches are received before they are asked for."""
+"""How many pieces are received before they are asked for."""
 
 
-class Ahead:
-    """The batches of a stream, received by a thread of its own while earlier ones are worked on.
+class Ahead(Generic[T]):
+    """What a generator yields, received by a thread of its own while earlier pieces are worked on.
 
     Args:
-        batches: The stream.
-        interrupt: Makes a wait for the next batch end early, where that is possible.
+        pieces: The generator.
+        interrupt: Makes a wait for the next piece end early, where that is possible.
     """
 
-    def __init__(self, batches: Iterable[pa.RecordBatch], interrupt: Callable[[], object]) -> None:
-        self._batches, self._interrupt = batches, interrupt
-        self._received: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(AHEAD)
+    def __init__(self, pieces: Generator[T], interrupt: Callable[[], object]) -> None:
+        self._pieces, self._interrupt = pieces, interrupt
+        self._received: queue.Queue[T | BaseException | None] = queue.Queue(AHEAD)
         self._is_stopped = False
+        self._is_over = False
         self._thread = threading.Thread(target=self._receive, name="engine-receiver", daemon=True)
         self._thread.start()
 
     def _receive(self) -> None:
         end: BaseException | None = None
         try:
-            for batch in self._batches:
-                if self._is_stopped:
-                    break
-                self._received.put(batch)
-        except BaseException as error:  # noqa: BLE001 - raised again where the batches are asked for
+            with closing(self._pieces):
+                for piece in self._pieces:
+                    if self._is_stopped:
+                        break
+                    self._received.put(piece)
+        except BaseException as error:  # noqa: BLE001 - raised again where the pieces are asked for
             end = error
+        self._is_over = True
         self._received.put(end)
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Yield the batches.
+    def __iter__(self) -> Iterator[T]:
+        """Yield the pieces.
 
         Raises:
             LoadError: The stream was stopped before its end.
@@ -112,13 +117,13 @@ class Ahead:
         )
 
     def stop(self) -> None:
-        """Receive no more; afterwards nothing uses the stream."""
+        """Receive no more; afterwards nothing uses the generator."""
         self._is_stopped = True
-        if self._thread.is_alive():
-            self._interrupt()
         while self._thread.is_alive():
+            if not self._is_over:  # again and again: the first time there may have been nothing yet to interrupt
+                self._interrupt()
             with suppress(queue.Empty):
-                self._received.get(timeout=0.01)
+                self._received.get(timeout=0.1)
         self._received = queue.Queue(AHEAD)
 
 

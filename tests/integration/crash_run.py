@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 WAREHOUSE, METADATA, MODE = sys.argv[1:4] if __name__ == "__main__" else ("", "", "")
 # Imported once here, not in every child.
 LIBRARIES = (
-    "adbc_driver_postgresql.dbapi",
     "alembic.command",
     "duckdb",
     "engine.frames.duckdb",

@@ -1,0 +1,112 @@
+"""Cells: where the values of one column stand in rows of PostgreSQL's binary COPY.
+
+Theory of operation. A row is its number of columns (int16), then per column the size of its value (int32, -1 for NULL)
+and the value, all big-endian and unaligned. Rows stand one after another in one piece of memory, and where each begins
+is known. So one column is walked for all rows at once: gather the sizes at the present positions, hand out the cells,
+add the sizes to the positions. After the last column every position must be the end of its row.
+
+Source: PostgreSQL's manual, "COPY", "Binary Format".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from engine.errors import LoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+INT2, INT4, INT8 = np.dtype(">i2"), np.dtype(">i4"), np.dtype(">i8")
+_PADDING = bytes(32)
+"""More than is ever looked at behind the last value: of a NULL, what would stand there is read and not used."""
+
+
+class Memory:
+    """Bytes at any of which a value may begin.
+
+    Args:
+        content: The bytes; made longer.
+    """
+
+    def __init__(self, content: bytearray) -> None:
+        content += _PADDING
+        self.content = content
+
+    def at(self, positions: NDArray[np.int64], type_: np.dtype[Any]) -> NDArray[Any]:
+        """Return the values that begin at some positions."""
+        count = len(self.content) - type_.itemsize + 1
+        return np.ndarray((count,), type_, self.content, 0, (1,))[positions]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Values of one type, in the order in which they stand in memory.
+
+    Attributes:
+        memory: Where.
+        starts: The position of each.
+        sizes: How many bytes each has, 0 for NULL.
+        is_null: Which are NULL; None when none is.
+    """
+
+    memory: Memory
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    is_null: NDArray[np.bool_] | None
+
+    @classmethod
+    def at(cls, memory: Memory, starts: NDArray[np.int64], sizes: NDArray[Any]) -> Cells:
+        """Return cells whose sizes are as the server writes them: -1 for NULL."""
+        sizes = sizes.astype(np.int64)
+        is_null = sizes < 0
+        if not is_null.any():
+            return cls(memory, starts, sizes, None)
+        sizes[is_null] = 0
+        return cls(memory, starts, sizes, is_null)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def read(self, type_: np.dtype[Any], at: int = 0) -> NDArray[Any]:
+        """Return the values of a fixed size as this machine writes them, zero for NULL; each begins at byte ``at``."""
+        values = self.memory.at(self.starts + at if at else self.starts, type_)
+        values = values.astype(type_.newbyteorder("="), copy=False)
+        if self.is_null is not None:
+            values[self.is_null] = 0
+        return values
+
+    def array(self, type_: pa.DataType, *buffers: Any, children: Sequence[pa.Array] = ()) -> pa.Array:
+        """Return an Arrow array with these cells' NULLs."""
+        validity = None if self.is_null is None else pa.py_buffer(np.packbits(~self.is_null, bitorder="little"))
+        held = [pa.py_buffer(buffer) for buffer in buffers]
+        return pa.Array.from_buffers(type_, len(self), [validity, *held], children=list(children))
+
+
+def columns(memory: Memory, starts: NDArray[np.int64], ends: NDArray[np.int64], count: int) -> Iterator[Cells]:
+    """Walk rows that stand in memory, and yield the cells of one column after another.
+
+    Args:
+        memory: Where they stand.
+        starts: Where each begins.
+        ends: Where each ends.
+        count: How many columns they have.
+
+    Raises:
+        LoadError: The rows are not what they were said to be.
+    """
+    if (memory.at(starts, INT2) == count).all():
+        position = starts + INT2.itemsize
+        for _ in range(count):
+            cells = Cells.at(memory, position + INT4.itemsize, memory.at(position, INT4))
+            yield cells
+            position = cells.starts + cells.sizes
+        if (position == ends).all():
+            return
+    raise LoadError("the server's rows are not what it said they are", hint="run again")
