@@ -52,9 +52,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         own, path = Path(folder) / "own.sqlite", Path(folder) / "w.sqlite"
 
-        def save() -> None:
-            path.unlink(missing_ok=True)
-            TableSaver("lineitem", warehouse=f"sqlite:///{path}").save_data(frame)
+        def save(frame: Any) -> Callable[[], None]:
+            def run() -> None:
+                path.unlink(missing_ok=True)
+                TableSaver("lineitem", warehouse=f"sqlite:///{path}").save_data(frame)
+
+            return run
 
         def fetch() -> list[Any]:
             with closing(sqlite3.connect(own)) as connection:
@@ -63,12 +66,16 @@ def main() -> None:
         def load(type_: type) -> Callable[[], Any]:
             return lambda: TableLoader("lineitem", warehouse=f"sqlite:///{path}").load_data(type_)
 
-        writes = [Case("limit: executemany", executing(rows, own)), Case("polars", save, "limit: executemany")]
+        writes = [
+            Case("limit: executemany", executing(rows, own)),
+            Case("pandas", save(frame.to_pandas()), "limit: executemany", least=1.5),
+            Case("polars", save(frame), "limit: executemany", least=1.5),
+        ]
         measure(writes)
         back = [
             Case("limit: fetchall", fetch),
-            Case("polars", load(pl.DataFrame), "limit: fetchall"),
-            Case("pandas", load(pd.DataFrame), "limit: fetchall"),
+            Case("polars", load(pl.DataFrame), "limit: fetchall", least=2.0),
+            Case("pandas", load(pd.DataFrame), "limit: fetchall", least=2.0),
             Case(
                 "pandas.read_sql", lambda: pd.read_sql("SELECT * FROM lineitem", f"sqlite:///{own}"), "limit: fetchall"
             ),

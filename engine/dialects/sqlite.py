@@ -1,9 +1,9 @@
 """SQLite, through Python's own sqlite3 and nothing else.
 
-Theory of operation. A save is one ``BEGIN IMMEDIATE`` transaction, which locks the file against other writers. Streams
-are read over connections of their own, each one snapshot. Only one copy of the SQLite library may touch a file in one
-process: another one (ADBC brings its own) drops the first one's POSIX locks when it closes the file, and commits are
-lost.
+Theory of operation. A save is one ``BEGIN IMMEDIATE`` transaction, which locks the file against other writers. What is
+read is copied first, over a connection of its own, in one snapshot (`engine.dialects.sqlite_spool`). Only one copy of
+the SQLite library may touch a file in one process: another one (ADBC brings its own) drops the first one's POSIX locks
+when it closes the file, and commits are lost.
 
 SQLite has no comments: the stamp of a table is a comment inside its stored definition. Replacing a table puts the
 staging table in its place, whose stamp is its name, so that no row is copied twice; where the old one has another
@@ -13,8 +13,8 @@ definition of the same columns, the new one is made from that. Its indexes and t
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,7 +37,8 @@ from engine.dialects.sqlite_definitions import (
     restamped,
 )
 from engine.dialects.sqlite_loading import insertion
-from engine.dialects.sqlite_values import column_type, decoded_batch, parameter, storable
+from engine.dialects.sqlite_spool import Spool
+from engine.dialects.sqlite_values import column_type, parameter, storable
 from engine.dialects.streams import started
 from engine.dialects.types import arrow_type, decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
@@ -55,26 +56,20 @@ _VIEW = "_e_query"
 
 @dataclass(slots=True)
 class Link:
-    """An open SQLite database: the connection that writes, and those that read streams."""
+    """An open SQLite database: the connection that writes, and how to open one that reads."""
 
     main: sqlite3.Connection
     path: str | None
     wait_s: float
-    readers: list[sqlite3.Connection] = field(default_factory=list)
 
-    def reader(self) -> sqlite3.Connection:
-        """Return a connection for one stream; a database in memory has only the one it lives in."""
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection for one query; a database in memory has only the one it lives in."""
         if self.path is None:
-            return self.main
-        made = _connect(self.path, self.wait_s)
-        self.readers.append(made)
-        return made
-
-    def done(self, reader: sqlite3.Connection) -> None:
-        """Close a connection that `reader` gave."""
-        if reader in self.readers:
-            self.readers.remove(reader)
-            reader.close()
+            yield self.main
+            return
+        with closing(_connect(self.path, self.wait_s)) as made:
+            yield made
 
 
 class SQLite(Dialect):
@@ -121,10 +116,9 @@ class SQLite(Dialect):
         return Link(main, path, wait_s)
 
     def close(self, connection: Link) -> None:
-        """Close every connection."""
-        for one in [*connection.readers, connection.main]:
-            with suppress(sqlite3.Error):
-                one.close()
+        """Close the connection; what is read from a copy can be read on."""
+        with suppress(sqlite3.Error):
+            connection.main.close()
 
     @contextmanager
     def transaction(self, connection: Link, *, write: bool) -> Iterator[None]:
@@ -225,28 +219,35 @@ class SQLite(Dialect):
     def read(
         self, connection: Link, query: Query, *, batch_rows: int, checksum: bool
     ) -> tuple[pa.RecordBatchReader, str | None]:
-        """Stream over a connection of its own, from one snapshot."""
-        on = connection.reader()
+        """Copy the rows, in one snapshot, and stream them from the copy."""
+        text, values = _compiled(query)
+        with connection.reading() as on:
+            columns = _columns(on, query)
+            spool = Spool(on, text, values, len(columns))
         try:
-            schema, token = _schema(on, query, snapshot=on is not connection.main), None
-            if checksum:
-                token = _token(on, query)
-            text, values = _compiled(query)
-            cursor = on.execute(text, values)
+            schema = _schema(columns, spool.classes(_untyped(columns)))
+            token = _token(spool.rows.execute("SELECT * FROM r"), columns) if checksum else None
         except BaseException:
-            connection.done(on)
+            spool.close()
             raise
-        return pa.RecordBatchReader.from_batches(
-            schema, started(_batches(connection, on, cursor, schema, batch_rows))
-        ), token
+        return pa.RecordBatchReader.from_batches(schema, started(_batches(spool, schema, batch_rows))), token
 
     def schema(self, connection: Link, query: Query) -> pa.Schema:
         """Return declared types, and for expressions the types that occur."""
-        return _schema(connection.main, query, snapshot=False)
+        main, classes = connection.main, dict[int, str | None]()
+        columns = _columns(main, query)
+        if untyped := _untyped(columns):
+            text, values = _compiled(query)
+            names = ", ".join(f"c{i}" for i in range(len(columns)))
+            asked = ", ".join(f"group_concat(DISTINCT typeof(c{i}))" for i in untyped)
+            row = main.execute(f"WITH _e_rows({names}) AS ({text}\n) SELECT {asked} FROM _e_rows", values).fetchone()
+            classes = dict(zip(untyped, row, strict=True))
+        return _schema(columns, classes)
 
     def checksum(self, connection: Link, query: Query) -> str:
         """Hash rows in Python: SQLite has no hash function."""
-        return _token(connection.main, query)
+        text, values = _compiled(query)
+        return _token(connection.main.execute(text, values), _columns(connection.main, query))
 
     def check_query(self, connection: Link, query: sa.TextClause) -> None:
         """Let SQLite itself say whether the text is one statement that reads, by making a view of it."""
@@ -429,37 +430,29 @@ def _view(on: sqlite3.Connection, query: Query) -> Iterator[None]:
         on.execute(f"DROP VIEW temp.{_VIEW}")
 
 
-def _schema(on: sqlite3.Connection, query: Query, *, snapshot: bool) -> pa.Schema:
+def _columns(on: sqlite3.Connection, query: Query) -> list[tuple[str, str]]:
+    """Return the names and declared types of a query's columns."""
     with _view(on, query):
-        columns = [(row[1], row[2]) for row in on.execute(f"PRAGMA temp.table_info({_VIEW})")]
-    if snapshot:
-        on.execute("BEGIN")  # from here on one snapshot; the view above is of this connection only
-    unknown = [i for i, (_, declared) in enumerate(columns) if arrow_type("sqlite", declared) is None]
-    classes: dict[int, str | None] = {}
-    if unknown:
-        text, values = _compiled(query)
-        names = ", ".join(f"c{i}" for i in range(len(columns)))
-        asked = ", ".join(f"group_concat(DISTINCT typeof(c{i}))" for i in unknown)
-        row = on.execute(f"WITH _e_rows({names}) AS ({text}\n) SELECT {asked} FROM _e_rows", values).fetchone()
-        classes = dict(zip(unknown, row, strict=True))
-    fields = [pa.field(name, column_type(name, kind, classes.get(i))) for i, (name, kind) in enumerate(columns)]
-    return pa.schema(fields)
+        return [(row[1], row[2]) for row in on.execute(f"PRAGMA temp.table_info({_VIEW})")]
 
 
-def _token(on: sqlite3.Connection, query: Query) -> str:
-    text, values = _compiled(query)
-    cursor = on.execute(text, values)
-    names = [column[0] for column in cursor.description]
-    return f"sqlite-rows1:{sql.fold_values(*hash_rows(cursor), *names)}"
+def _untyped(columns: Sequence[tuple[str, str]]) -> list[int]:
+    return [i for i, (_, declared) in enumerate(columns) if arrow_type("sqlite", declared) is None]
 
 
-def _batches(
-    connection: Link, on: sqlite3.Connection, cursor: sqlite3.Cursor, schema: pa.Schema, batch_rows: int
-) -> Iterator[pa.RecordBatch | None]:
+def _schema(columns: Sequence[tuple[str, str]], classes: Mapping[int, str | None]) -> pa.Schema:
+    return pa.schema(
+        [pa.field(name, column_type(name, declared, classes.get(i))) for i, (name, declared) in enumerate(columns)]
+    )
+
+
+def _token(rows: sqlite3.Cursor, columns: Sequence[tuple[str, str]]) -> str:
+    return f"sqlite-rows1:{sql.fold_values(*hash_rows(rows), *(name for name, _ in columns))}"
+
+
+def _batches(spool: Spool, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch | None]:
     try:
         yield None
-        while rows := cursor.fetchmany(batch_rows):
-            yield decoded_batch(rows, schema)
+        yield from spool.batches(schema, batch_rows)
     finally:
-        cursor.close()
-        connection.done(on)
+        spool.close()

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 PAGE = 1 << 16
 """The largest page that SQLite has; the tables to which rows are copied may have others."""
-LARGEST_CELL = PAGE - 35
-"""What a leaf keeps of a record in its own page (Source: section 1.6, X = U - 35)."""
-_LEAF, _INTERIOR = 13, 5
-_LEAF_HEADER, _INTERIOR_HEADER = 8, 12
+NOT_LOCAL = 35
+"""How much shorter than a page a record has to be to be kept in it whole (Source: section 1.6, X = U - 35)."""
+LARGEST_CELL = PAGE - NOT_LOCAL
+LEAF, INTERIOR = 13, 5
+LEAF_HEADER, INTERIOR_HEADER = 8, 12
 _PAGE_COUNT_AT = slice(28, 32)
 
 
@@ -87,7 +88,7 @@ def _bounds(starts: NDArray[np.int64]) -> list[int]:
     room = starts + 2 * np.arange(len(starts))  # each cell has a pointer of two bytes
     bounds = [0]
     while bounds[-1] < len(starts) - 1:
-        filled = room[bounds[-1]] + PAGE - _LEAF_HEADER
+        filled = room[bounds[-1]] + PAGE - LEAF_HEADER
         bounds.append(int(np.searchsorted(room, filled, side="right")) - 1)
     return bounds
 
@@ -95,7 +96,7 @@ def _bounds(starts: NDArray[np.int64]) -> list[int]:
 def _fill_leaf(page: NDArray[np.uint8], starts: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
     content = PAGE - int(starts[-1] - starts[0])
     page[content:] = data[starts[0] : starts[-1]]
-    _fill_head(page, _LEAF, starts[:-1] - starts[0] + content, content, _LEAF_HEADER)
+    _fill_head(page, LEAF, starts[:-1] - starts[0] + content, content, LEAF_HEADER)
 
 
 def _fill_head(page: NDArray[np.uint8], kind: int, cells: Any, content: int, header: int) -> None:
@@ -110,10 +111,10 @@ def _fill_root(page: NDArray[np.uint8], bounds: list[int], first: int) -> bool:
         _bytes(first + leaf, ">u4").tobytes() + _varint(FIRST_ROW + end - 1) for leaf, end in enumerate(bounds[1:-1])
     ]
     content = PAGE - sum(map(len, raw))
-    if content < _INTERIOR_HEADER + 2 * len(raw):
+    if content < INTERIOR_HEADER + 2 * len(raw):
         return False
     page[content:] = np.frombuffer(b"".join(raw), np.uint8)
-    _fill_head(page, _INTERIOR, content + np.cumsum([0, *map(len, raw[:-1])]), content, _INTERIOR_HEADER)
+    _fill_head(page, INTERIOR, content + np.cumsum([0, *map(len, raw[:-1])]), content, INTERIOR_HEADER)
     page[8:12] = _bytes(first + len(raw), ">u4")
     return True
 

@@ -130,31 +130,45 @@ def column_type(name: str, declared: str, classes: str | None) -> pa.DataType:
     )
 
 
+def stored_type(type: pa.DataType) -> pa.DataType:
+    """Return what SQLite holds of a column of an Arrow type: integers, floats, texts, bytes or nothing."""
+    if pa.types.is_integer(type) or pa.types.is_boolean(type) or pa.types.is_duration(type):
+        return pa.int64()
+    if pa.types.is_floating(type) or pa.types.is_decimal(type):
+        return pa.float64()
+    return pa.string() if pa.types.is_temporal(type) else type
+
+
 def decoded_batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
     """Return rows as sqlite3 gives them as one batch.
 
     Raises:
         LoadError: A value is not what its column is declared to hold.
     """
-    columns = zip(*rows, strict=True)
-    arrays = [_decoded(list(values), field) for values, field in zip(columns, schema, strict=True)]
+    return typed_batch([*zip(*rows, strict=True)], schema)
+
+
+def typed_batch(columns: Sequence[pa.Array | tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    """Return columns as SQLite holds them, as arrays of `stored_type` or as plain values, as one batch.
+
+    Raises:
+        LoadError: A value is not what its column is declared to hold.
+    """
+    arrays = [_typed(column, field) for column, field in zip(columns, schema, strict=True)]
     return pa.record_batch(arrays, schema=schema)
 
 
-def _decoded(values: Sequence[Any], field: pa.Field) -> pa.Array:
+def _typed(column: pa.Array | tuple[Any, ...], field: pa.Field) -> pa.Array:
     type = field.type
     try:
+        stored = column if isinstance(column, pa.Array) else pa.array(column, stored_type(type))
         if pa.types.is_boolean(type):
-            return _booleans(pa.array(values, pa.int64()))
+            return _booleans(stored)
         if pa.types.is_time(type):
-            return _times(pa.array(values, pa.string()), type)
-        if pa.types.is_timestamp(type) or pa.types.is_date(type):
-            return pa.array(values, pa.string()).cast(type)
-        if pa.types.is_duration(type):
-            return pa.array(values, pa.int64()).cast(type)
+            return _times(stored, type)
         if pa.types.is_decimal(type):
-            return _decimals(values, type)
-        return pa.array(values, type)
+            return _decimals(stored, type)
+        return stored if stored.type == type else stored.cast(type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, ValueError, ArithmeticError) as error:
         raise LoadError(
             f"column {field.name!r} holds something that is not {type}",
@@ -173,9 +187,9 @@ def _times(texts: pa.Array, type: pa.DataType) -> pa.Array:
     return pc.binary_join_element_wise("1970-01-01", texts, " ").cast(pa.timestamp(type.unit)).cast(type)
 
 
-def _decimals(values: Sequence[Any], type: pa.DataType) -> pa.Array:
+def _decimals(stored: pa.Array, type: pa.DataType) -> pa.Array:
     """Read numbers of at most 15 digits as decimals: scaled up they are whole, where a double still counts exactly."""
-    numbers = np.array(pa.array(values, pa.float64()), dtype=np.float64)  # NULL is NaN
+    numbers = stored.to_numpy(zero_copy_only=False)  # NULL is NaN
     scaled = np.rint(numbers * 10.0**type.scale)
     missing = np.isnan(numbers)
     if type.scale <= _SCALE and not (np.abs(scaled[~missing]) >= _WHOLE).any():
@@ -183,7 +197,7 @@ def _decimals(values: Sequence[Any], type: pa.DataType) -> pa.Array:
         unit = pa.scalar(Decimal(1).scaleb(-type.scale), pa.decimal128(type.scale + 1, type.scale))
         return pc.multiply(whole, unit).cast(type)
     places = Decimal(1).scaleb(-type.scale)
-    return pa.array([None if v is None else _WIDE.quantize(Decimal(str(v)), places) for v in values], type)
+    return pa.array([None if v is None else _WIDE.quantize(Decimal(str(v)), places) for v in stored.to_pylist()], type)
 
 
 def parameter(value: Any) -> Any:  # noqa: PLR0911 - a table, one line per kind
