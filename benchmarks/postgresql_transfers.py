@@ -2,8 +2,9 @@
 
 TPC-H's ``lineitem`` (16 columns). Writing is an atomic replace with content hash and ledger row, its limit is a
 server-side ``COPY … FREEZE`` of a binary file and a swap; that of reading is ``COPY … TO '/dev/null'``. Peers run in
-the same rounds, slow ones with fewer rows. ``postgresql_transfers.py [rows]``, a million by default. Prints tables and
-JSON.
+the same rounds, slow ones with fewer rows. ``postgresql_transfers.py [rows]``, a million by default, 6,001,215 at most,
+which take 8 GB of disk. A table of one row tells what a save costs whatever it holds, and one ``materialize`` is held
+against Apache Hamilton's. Prints tables and JSON.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ from measure.server import cpu_of, server
 from measure.timing import Case, fails, measure, results, table
 from measure.tpch import lineitem
 
+from engine import ad_hoc_utils, driver
 from engine.frames import library_of_type
 from engine.frames.hashing import hashed
+from engine.io.materialization import to
 from engine.io.session import Session, using
 from engine.io.tables import TableLoader, TableSaver
 
@@ -36,6 +39,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PEER_ROWS = 20_000
+SMALL_ROUNDS = 30
+ADBC_ROWS = 1_000_000
+"""More of its rows would take much time and disk, and no other share of either."""
+MATERIALIZE, HAMILTON = "engine's materialize, pandas, float", "Hamilton's to.sql, pandas, float"
+TIMES_HAMILTON = 10
+"""How many times as fast as Apache Hamilton's a ``materialize`` is to be."""
 HASH_SHARE = 0.10
 """What the content hash may take of a save."""
 
@@ -63,9 +72,7 @@ class Writing:
             ("numeric", True, pl.DataFrame, 0.80),
             ("float", False, pd.DataFrame, 0.70),
         ):
-            more = lineitem(self.rows + 1, decimals=decimals)
-            # Two values in turn: one that the table already holds would not be written at all.
-            frames = [self._frame(more.slice(start, self.rows), library) for start in (0, 1)]
+            frames = self._two(library, decimals=decimals)
             with using(self.session):
                 TableSaver(f"{name}_limit").save_data(frames[0])
             self.control.execute(f"COPY {name}_limit TO '{self.folder}/{name}' (FORMAT binary)".encode())
@@ -73,11 +80,27 @@ class Writing:
             made.append(Case(limit, lambda name=name: self._limit(name)))
             kind = f"{library.__module__.partition('.')[0]}, {name}"
             made.append(Case(f"engine, {kind}", lambda n=name, f=frames: self._engine(n, f), limit, least=least))
-            made += self._peers(name, kind, limit, frames[0])
+            made += self._peers(name, kind, limit, frames)
         return made
 
-    def _frame(self, rows: pa.Table, library: Any) -> Any:
-        return library_of_type(library).from_arrow(rows.to_reader(), library)
+    def one_row(self) -> list[Case]:
+        """Return what a save of one row costs, and its limit."""
+        name, frames = "row", [frame.head(1) for frame in self._two(pl.DataFrame, decimals=True)]
+        self.turns[name] = itertools.cycle((0, 1))
+        with using(self.session):
+            TableSaver(f"{name}_limit").save_data(frames[0])
+        self.control.execute(f"COPY {name}_limit TO '{self.folder}/{name}' (FORMAT binary)".encode())
+        limit = "limit, one row"
+        return [
+            Case(limit, lambda: self._limit(name)),
+            Case("engine, polars, one row", lambda: self._engine(name, frames), limit),
+        ]
+
+    def _two(self, library: Any, *, decimals: bool) -> list[Any]:
+        """Return two frames that share nearly all rows: one that the table already holds would not be written."""
+        more = lineitem(self.rows + 1, decimals=decimals)
+        frame = library_of_type(library).from_arrow(more.to_reader(), library)
+        return [frame[: self.rows], frame[1:]]
 
     def _limit(self, name: str) -> None:
         control = self.control
@@ -93,17 +116,19 @@ class Writing:
             done = TableSaver(f"{name}_engine").save_data(frames[next(self.turns[name])])
         assert done["commit"]["changed"]
 
-    def _peers(self, name: str, kind: str, limit: str, frame: Any) -> Iterator[Case]:
+    def _peers(self, name: str, kind: str, limit: str, frames: list[Any]) -> Iterator[Case]:
         engine = sa.create_engine(self.uri.replace("postgresql://", "postgresql+psycopg://"))
+        frame = frames[0]
         few = frame.head(PEER_ROWS)
+        many = frame.head(ADBC_ROWS)
 
         def by_adbc() -> None:
-            arrow = frame.to_arrow() if isinstance(frame, pl.DataFrame) else pa.Table.from_pandas(frame)
+            arrow = many.to_arrow() if isinstance(many, pl.DataFrame) else pa.Table.from_pandas(many)
             with adbc.connect(self.uri) as connection, connection.cursor() as cursor:
                 cursor.adbc_ingest(f"{name}_adbc", arrow, mode="replace")
                 connection.commit()
 
-        yield Case(f"ADBC ingest, {kind}", by_adbc, limit)
+        yield Case(f"ADBC ingest, {kind}", by_adbc, limit, min(1.0, ADBC_ROWS / self.rows))
         if isinstance(frame, pd.DataFrame):
             yield Case(
                 f"pandas.to_sql, {kind}",
@@ -112,7 +137,8 @@ class Writing:
                 self.share,
             )
             if importlib.util.find_spec("hamilton"):
-                yield Case(f"Hamilton's to.sql, {kind}", _by_hamilton(few, engine), limit, self.share)
+                yield Case(MATERIALIZE, self._by_materialize(frames), limit)
+                yield Case(HAMILTON, _by_hamilton(few, engine), limit, self.share)
         else:
             yield Case(
                 f"polars.write_database, {kind}",
@@ -121,17 +147,30 @@ class Writing:
                 self.share,
             )
 
+    def _by_materialize(self, frames: list[pd.DataFrame]) -> Callable[[], object]:
+        """Return what writes a frame by one ``materialize``, as Apache Hamilton would."""
+        turns = itertools.cycle((0, 1))
+        module = ad_hoc_utils.create_temporary_module(_given_rows(), module_name="benchmark_rows_here")
+        built = driver.Builder().with_modules(module).with_warehouse(self.uri).build()
+        saver = to.table(id="saved", dependencies=["rows"], table="by_materialize")
+        return lambda: built.materialize(saver, inputs={"given": frames[next(turns)]})
 
-def _by_hamilton(frame: pd.DataFrame, engine: sa.Engine) -> Callable[[], object]:
-    """Return what writes a frame by Apache Hamilton."""
-    from hamilton import ad_hoc_utils, driver
-    from hamilton.io.materialization import to as hamilton_to
 
+def _given_rows() -> Callable[[pd.DataFrame], pd.DataFrame]:
     def rows(given: pd.DataFrame) -> pd.DataFrame:
         return given
 
-    module = ad_hoc_utils.create_temporary_module(rows, module_name="benchmark_rows")
-    built = driver.Builder().with_modules(module).build()
+    return rows
+
+
+def _by_hamilton(frame: pd.DataFrame, engine: sa.Engine) -> Callable[[], object]:
+    """Return what writes a frame by Apache Hamilton."""
+    from hamilton import ad_hoc_utils as hamilton_ad_hoc_utils
+    from hamilton import driver as hamilton_driver
+    from hamilton.io.materialization import to as hamilton_to
+
+    module = hamilton_ad_hoc_utils.create_temporary_module(_given_rows(), module_name="benchmark_rows")
+    built = hamilton_driver.Builder().with_modules(module).build()
     saver = hamilton_to.sql(
         id="saved",
         dependencies=["rows"],
@@ -193,6 +232,9 @@ def main() -> int:
         hashing = Case("content hash of the same rows", lambda: _hash(batches), "engine, polars, numeric")
         measure([*written, hashing], server_cpu=cpu_of(folder))
         print(f"write {rows:,} rows, atomic replace\n\n{table([*written, hashing])}\n")
+        small = writing.one_row()
+        measure(small, server_cpu=cpu_of(folder), rounds=SMALL_ROUNDS)
+        print(f"write one row, atomic replace\n\n{table(small, digits=4)}\n")
         writing.control.execute("VACUUM ANALYZE")
         read = reading(uri, writing.control, writing.session, writing.share)
         measure(read, server_cpu=cpu_of(folder))
@@ -200,11 +242,13 @@ def main() -> int:
         version = writing.session.warehouse().server_version()
         writing.session.close()
         writing.control.close()
-    found = results([*written, hashing]) | results(read)
+    found = results([*written, hashing]) | results(small) | results(read)
     share = found[hashing.name]["cpu_s"] / found["engine, polars, numeric"]["cpu_s"]
     print(f"{version}; the content hash takes {share:.0%} of a save's CPU time, limit {HASH_SHARE:.0%}")
+    times = found[HAMILTON]["wall_s"] / found[MATERIALIZE]["wall_s"] if HAMILTON in found else TIMES_HAMILTON
+    print(f"one materialize is {times:.0f} times as fast as Apache Hamilton's to.sql, to reach {TIMES_HAMILTON}")
     print(json.dumps({"benchmark": "postgresql_transfers", "rows": rows, "hash_share": share, "cases": found}))
-    return int(fails([*written, *read]) or share > HASH_SHARE)
+    return int(fails([*written, *read]) or share > HASH_SHARE or times < TIMES_HAMILTON)
 
 
 if __name__ == "__main__":

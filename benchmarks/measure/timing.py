@@ -68,15 +68,15 @@ def cpu_ratio(case: Case, cases: Sequence[Case]) -> float:
     return case.share * statistics.median(a / b for a, b in zip(limit.cpu_s, case.cpu_s, strict=True))
 
 
-def table(cases: Sequence[Case]) -> str:
-    """Return the medians as a Markdown table."""
+def table(cases: Sequence[Case], *, digits: int = 2) -> str:
+    """Return the medians as a Markdown table, seconds with so many digits."""
     lines = ["| what | wall s | CPU s | speed ÷ limit | by CPU | to reach |", "|---|--:|--:|--:|--:|--:|"]
     for case in cases:
         wall, cpu = (statistics.median(times) / case.share for times in (case.wall_s, case.cpu_s))
         of_limit = f"{ratio(case, cases):.2f} | {cpu_ratio(case, cases):.2f}" if case.limit else "1 | 1"
         least = "" if case.least is None else f"{case.least:.2f}"
         estimated = "" if case.share == 1 else f" ({case.share:.0%} of the rows, scaled up)"
-        lines.append(f"| {case.name}{estimated} | {wall:.2f} | {cpu:.2f} | {of_limit} | {least} |")
+        lines.append(f"| {case.name}{estimated} | {wall:.{digits}f} | {cpu:.{digits}f} | {of_limit} | {least} |")
     return "\n".join(lines)
 
 
@@ -84,8 +84,8 @@ def results(cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Return the medians for machines."""
     return {
         case.name: {
-            "wall_s": round(statistics.median(case.wall_s) / case.share, 3),
-            "cpu_s": round(statistics.median(case.cpu_s) / case.share, 3),
+            "wall_s": round(statistics.median(case.wall_s) / case.share, 4),
+            "cpu_s": round(statistics.median(case.cpu_s) / case.share, 4),
             **(
                 {"ratio": round(ratio(case, cases), 3), "cpu_ratio": round(cpu_ratio(case, cases), 3)}
                 if case.limit
