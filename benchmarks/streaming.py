@@ -113,20 +113,14 @@ def measured(way: str, uri: str, scratch: Path, server_cpu: Callable[[], float])
     back_way = "RecordBatchReader" if way == "DuckDBPyRelation" else way  # PostgreSQL has no relations
     metadata = f"sqlite:///{scratch}/metadata.db"
     for route, words in {
-        "DuckDB → PostgreSQL": (way, f"duckdb:///{there}", uri),
-        "PostgreSQL → DuckDB": (back_way, uri, f"duckdb:///{back}"),
+        "DuckDB → PostgreSQL": (way, f"duckdb:///{there}{OPTIONS}", uri),
+        "PostgreSQL → DuckDB": (back_way, uri, f"duckdb:///{back}{OPTIONS}"),
     }.items():
-        if words[0] != way:
-            continue
         before = server_cpu()
-        yield (
-            {"way": way, "route": route}
-            | json.loads(in_process("move", *words, metadata))
-            | {"server_cpu_s": round(server_cpu() - before, 1)}
-        )
-    if back.exists():
-        assert in_process("digest", str(back)) == in_process("digest", str(there)), f"{way} changed the rows"
-        back.unlink()
+        took = json.loads(in_process("move", *words, metadata))
+        yield {"way": words[0], "route": route} | took | {"server_cpu_s": round(server_cpu() - before, 1)}
+    assert in_process("digest", str(back)) == in_process("digest", str(there)), f"{way} changed the rows"
+    back.unlink()
 
 
 def main() -> int:

@@ -56,7 +56,6 @@ class Warehouse:
         self.dialect = dialect or dialect_of(self._url)
         self.namespace = self.dialect.namespace(self._url)
         self.wait_s = wait_s
-        self._mark = f"{self.namespace}|{id(self) if self.in_memory else ''}"
         self._open: Any = None
         self._pid = 0
         self._saving = ""
@@ -74,6 +73,11 @@ class Warehouse:
     def access(self) -> tuple[Any, ...]:
         """What two URLs have in common that lead to one database as one user with the same options."""
         return self.namespace, self._url.username, str(self._url.password or ""), tuple(sorted(self._url.query.items()))
+
+    @property
+    def mark(self) -> str:
+        """The text that tells values that stand for rows of this database from those of others."""
+        return f"{self.namespace}|{id(self) if self.in_memory else ''}"
 
     @property
     def in_memory(self) -> bool:
@@ -179,7 +183,7 @@ class Warehouse:
                 for c in found.columns
             ),
             schema=sa.quoted_name(table.schema, quote=True) if table.schema else None,
-            info={sql.MARK: self._mark},
+            info={sql.MARK: self.mark},
         )
         return sql.select_table(made, columns=columns, where=clause)
 
@@ -287,7 +291,7 @@ class Warehouse:
     def as_query(self, value: Any) -> Query | None:
         """Return the query behind a lazy value of this very database, or None."""
         if isinstance(value, sa.ClauseElement):
-            return sql.query_of(value) if sql.marks(value) <= {self._mark} else None
+            return sql.query_of(value) if sql.marks(value) <= {self.mark} else None
         with self._translated(self.url):
             return self.dialect.as_query(self._connection(), value)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.frames import library_of_type
 from engine.io.data_adapters import TableTarget
+from engine.io.tables import lazy_value
 from engine.io.utils import get_dataframe_metadata
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def read_back(session: Session, planner: Planner, node: Node, keeper: str) -> tu
     warehouse = session.warehouse(target.warehouse)
     table = warehouse.name(str(target.write.table))
     if library.stays_in_database:
-        return warehouse.lazy(warehouse.query_table(table), node.type), True
+        return lazy_value(warehouse, warehouse.query_table(table), node.type), True
     from engine.dialects.recorded import recorded_schema
 
     schema = recorded_schema(head)

@@ -123,6 +123,8 @@ class FrameLibrary(ABC):
             column can compute; None where it is a lazy frame of its own.
         stays_in_database: Its frames are queries of a database that have not run: a loader asks the warehouse for them,
             and a saver in the same database moves no row through Python.
+        wraps_queries: The library itself makes such frames of a query (`of_query`) and compiles them to one
+            (`as_query`); otherwise the warehouse knows how.
         scanning_types: Those of `frame_types` whose frames read a `Source` anew whenever they are computed.
         keeps_layout: Its frames can tell the layouts of texts and bytes apart, such as ``string`` and ``large_string``.
         readers: By frame type, then by format name, the library's own reader.
@@ -135,6 +137,7 @@ class FrameLibrary(ABC):
     column_type: ClassVar[type | None] = None
     expression_type: ClassVar[type | None] = None
     stays_in_database: ClassVar[bool] = False
+    wraps_queries: ClassVar[bool] = False
     scanning_types: ClassVar[tuple[type, ...]] = ()
     keeps_layout: ClassVar[bool] = True
     readers: ClassVar[Mapping[type, Mapping[str, FileFunction]]] = {}
@@ -169,6 +172,34 @@ class FrameLibrary(ABC):
         Raises:
             LoadError: A column holds what the library cannot say exactly.
         """
+
+    def of_query(self, query: Any, schema: pa.Schema, database: str) -> Any:
+        """Return a frame that stands for a SQLAlchemy query, where the library `wraps_queries`.
+
+        Args:
+            query: A select or a text.
+            schema: The columns and their types.
+            database: The mark of the database that the query is for.
+
+        Raises:
+            LoadError: A column is of a type that the library does not have.
+            NotImplementedError: The library has no such frames.
+        """
+        raise NotImplementedError(query, schema, database)
+
+    def as_query(self, frame: Any, dialect: str, database: str) -> Any | None:
+        """Return a frame as a SQLAlchemy query of a database, or None where its rows are in another one.
+
+        Args:
+            frame: A frame of a library that `wraps_queries`.
+            dialect: The word for the database in URLs.
+            database: The mark of the database.
+
+        Raises:
+            SaveError: The frame cannot be said in SQL.
+            NotImplementedError: The library has no such frames.
+        """
+        raise NotImplementedError(frame, dialect, database)
 
     def from_source(self, source: Source) -> Any:
         """Return a frame of `scanning_types` that reads the source when it is computed, and only what it needs of it.

@@ -7,6 +7,7 @@ tables, queries and literals, then file formats and databases. What serves any t
 from __future__ import annotations
 
 import functools
+import importlib.util
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -123,6 +124,8 @@ def _names(wanted: str, *, loads: bool) -> set[str]:
     for library in sorted(FRAMES.names(), key=lambda name: name not in sys.modules):
         if wanted in names:
             return names
+        if library not in sys.modules and importlib.util.find_spec(library) is None:
+            continue  # nobody has frames of it
         table = FRAMES.load(library)
         for functions in (table.readers if loads else table.writers).values():
             names.update(functions)

@@ -89,7 +89,7 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     known = head.token if head is not None and session.tracks_sources else None
     needs_checksum = session.tracks_sources and known is None
     if library.stays_in_database:
-        data = warehouse.lazy(query, type_)
+        data = lazy_value(warehouse, query, type_)
         token = warehouse.checksums([query])[0] if needs_checksum else None
     elif issubclass(bare(type_), library.scanning_types) and not warehouse.in_memory:
         token = warehouse.checksums([query])[0] if needs_checksum else None
@@ -103,6 +103,31 @@ def read_source(session: Session, source: TableSource, type_: Any) -> tuple[Any,
     elif token is not None:
         metadata["token"] = {"kind": CHECKSUM, "value": token}
     return data, metadata
+
+
+def lazy_value(warehouse: Warehouse, query: Query, type_: Any) -> Any:
+    """Return a query of a warehouse as a value that stays in its database.
+
+    Raises:
+        LoadError: There is no such value of this type.
+    """
+    library = library_of_type(type_)
+    if library is not None and library.wraps_queries:
+        return library.of_query(query, warehouse.schema(query), warehouse.mark)
+    return warehouse.lazy(query, type_)
+
+
+def query_behind(warehouse: Warehouse, value: Any) -> Query | None:
+    """Return the query of a warehouse that a value stands for, or None where it holds rows or is of another database.
+
+    Raises:
+        SaveError: The value cannot be said in the SQL of this database.
+    """
+    library = library_of(value)
+    if library is None or not library.wraps_queries:
+        return warehouse.as_query(value)
+    query: Query | None = library.as_query(value, warehouse.dialect.traits.name, warehouse.mark)
+    return query
 
 
 def _scan(
@@ -278,7 +303,7 @@ class TableSaver(_FrameAdapter, DataSaver):
         with _about(self.table), current_session() as session:
             warehouse = current.warehouse = session.warehouse(self.warehouse)
             write = dataclasses.replace(spec, table=warehouse.name(self.table))
-            query = warehouse.as_query(data)
+            query = query_behind(warehouse, data)
             if query is not None:
                 current.commit = warehouse.save(query, write, intent)
             elif write.mode is WriteMode.VIEW:
@@ -315,7 +340,7 @@ def rows_of(session: Session, data: Any, location: str) -> Any:
         )
     if library.stays_in_database:
         for other in session.opened():
-            query = other.as_query(data)
+            query = query_behind(other, data)
             if query is not None:
                 return other.read(query)[0]
     return library.to_views(data)

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Optional, Union
 
 import duckdb
+import ibis
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 from engine.frames import library_of, library_of_type
 from engine.frames.arrow import Arrow
 from engine.frames.duckdb import DuckDBRelations
+from engine.frames.ibis import IbisTables
 from engine.frames.pandas import Pandas
 from engine.frames.polars import Polars
 from engine.frames.sqlalchemy import SQLAlchemySelects
@@ -47,6 +49,7 @@ class MyFrame(pd.DataFrame):
         (sa.Select, SQLAlchemySelects),
         (sa.Select[Any], SQLAlchemySelects),
         (sa.Table, SQLAlchemySelects),
+        (ibis.Table, IbisTables),
         (Annotated[pd.DataFrame, "note"], Pandas),
         (pd.DataFrame | None, Pandas),
         (Optional[pl.DataFrame], Polars),  # noqa: UP045 - the older spelling is understood, too

@@ -1,16 +1,19 @@
-"""Frames that stay in a database: DuckDB relations and SQLAlchemy selects."""
+"""Frames that stay in a database: DuckDB relations, ibis tables and SQLAlchemy selects."""
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING
 
 import duckdb
+import ibis
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
 from engine.errors import LoadError, SaveError
 from engine.frames.duckdb import DuckDBRelations
+from engine.frames.ibis import IbisTables
 from engine.frames.sqlalchemy import SQLAlchemySelects
 
 if TYPE_CHECKING:
@@ -75,3 +78,48 @@ def test_a_bare_text_hides_its_columns() -> None:
     assert SQLAlchemySelects().column_names(sa.text("SELECT 1")) == ()
     with pytest.raises(KeyError):
         SQLAlchemySelects().column(sa.text("SELECT 1"), "x")
+
+
+@pytest.fixture
+def loaded() -> ibis.Table:
+    """A table of a database."""
+    schema = pa.schema([("n", pa.int64()), ("at", pa.timestamp("us", "UTC")), ("odd", pa.month_day_nano_interval())])
+    made: ibis.Table = IbisTables().of_query(sa.text("SELECT * FROM t WHERE n > :n").bindparams(n=1), schema, "here")
+    return made
+
+
+def test_ibis_tables_are_columns_of_a_query(loaded: ibis.Table) -> None:
+    """An unbound table knows its columns and types without a database; rows in memory cannot become one."""
+    library = IbisTables()
+    assert library.column_names(loaded) == ("n", "at", "odd")
+    assert library.column_types(loaded) == ["int64", "timestamp('UTC', 6)", "unknown"]
+    assert library.column_names(library.column(loaded, "at")) == ("at",)
+    assert library.row_count(loaded) is None
+    with pytest.raises(KeyError):
+        library.column(loaded, "c")
+    with pytest.raises(SaveError, match="which database"):
+        library.to_arrow(loaded)
+    with pytest.raises(LoadError, match="made only by reading"):
+        library.from_arrow(pa.table({"x": [1]}).to_reader(), ibis.Table)
+
+
+def test_ibis_expressions_belong_to_the_database_of_their_tables(loaded: ibis.Table) -> None:
+    """An expression compiles for its own database, also after a pickle; one of no loaded tables compiles for any."""
+    library = IbisTables()
+    for table in (loaded, pickle.loads(pickle.dumps(loaded))):  # noqa: S301 - pickled here
+        query = library.as_query(table.filter(table.n > 2), "postgresql", "here")
+        assert query is not None
+        assert query.compile().params == {"n": 1}
+        assert library.as_query(table, "postgresql", "there") is None
+    other = ibis.table({"n": "int64"}, name="other")
+    assert 'FROM "other"' in str(library.as_query(other, "sqlite", "anywhere"))
+    assert library.as_query(other.join(loaded, "n"), "duckdb", "there") is None
+
+
+def test_what_ibis_cannot_compile_is_refused(loaded: ibis.Table) -> None:
+    """An operation or a database that ibis has no SQL for is named."""
+    library = IbisTables()
+    with pytest.raises(SaveError, match=r"SQL of sqlite.*Quantile"):
+        library.as_query(loaded.mutate(q=loaded.n.quantile(0.3).over()), "sqlite", "here")
+    with pytest.raises(SaveError, match="nowhere"):
+        library.as_query(loaded, "nowhere", "here")
