@@ -23,6 +23,8 @@ from sqlalchemy.dialects import sqlite as sqlalchemy_sqlite
 
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
+from engine.dialects.declared import statements
+from engine.dialects.definitions import PARTS
 from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.recorded import check_comes_back
@@ -30,10 +32,13 @@ from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
 from engine.dialects.sqlite_definitions import (
     belongings_of,
+    completed,
     constraints_of,
+    defined,
     definition_of,
     is_alike,
     physical_of,
+    renamed,
     restamped,
 )
 from engine.dialects.sqlite_loading import insertion
@@ -82,7 +87,7 @@ class SQLite(Dialect):
         max_identifier_bytes=None,
         folds_case=True,
         one_writer=True,
-        defines=frozenset({"types"}),
+        defines=PARTS - {"comment"},
     )
     driver_errors: ClassVar = (sqlite3.Error,)
 
@@ -291,66 +296,96 @@ class SQLite(Dialect):
     ) -> str:
         """Make the table from its definition and the staged rows, or write into the one there is."""
         main, table = connection.main, write.table
-        stays = before is not None and write.mode is not WriteMode.REPLACE
-        if stays and write.keys:  # else every row of the table would be looked up by a scan
+        if before is not None and write.mode is not WriteMode.REPLACE:
+            stamp = self._write(connection, staged, write, before, commit_id)
+        else:
+            views = self._working_views(main)
+            stamp = self._replace(main, staged, write, before, commit_id)
+            if broken := set(views).difference(self._working_views(main)):
+                raise SaveError(
+                    f"the new columns of {table} would break the view {', '.join(sorted(broken))}",
+                    location=str(table),
+                    hint="drop or change the view first",
+                )
+        on, names = sql.quoted_table(table), [column.name for column in staged.columns]
+        lacking = statements(
+            write.definition,
+            defined(main, table),
+            on,
+            names,
+            table=table.name,
+            max_bytes=self.traits.max_identifier_bytes,
+        )
+        for statement in lacking:
+            main.execute(statement)
+        return stamp
+
+    def _write(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable, commit_id: str) -> str:
+        """Write into the table; make it anew from itself where its definition is to say more."""
+        main, table = connection.main, write.table
+        if write.keys:  # else every row of the table would be looked up by a scan
             keys = ", ".join(map(sql.quoted, write.keys))
             main.execute(
                 f"CREATE INDEX {sql.quoted(staged.table.name + 'k')} ON {sql.quoted_table(staged.table)} ({keys})"
             )
-        if before is not None and write.mode is not WriteMode.REPLACE and before.identity is not None:
-            write_in_place(self, connection, staged, write, before)
-            return before.identity
-        if before is not None and write.mode is not WriteMode.REPLACE:
-            write_in_place(self, connection, staged, write, before)  # adopted: stamp it, by making it anew from itself
-            self._remake(connection, table, restamped(definition_of(main, table), commit_id), table)
-            return commit_id
-        views, stamp = self._working_views(main), staged.table.name
-        if before is not None and not before.is_view:
-            stamp = self._replace(connection, staged, table, before, commit_id)
-        else:
-            if before is not None:
-                main.execute(f"DROP VIEW {sql.quoted_table(table)}")
-            self._rename(main, staged.table, table)
-        if broken := set(views).difference(self._working_views(main)):
-            raise SaveError(
-                f"the new columns of {table} would break the view {', '.join(sorted(broken))}",
-                location=str(table),
-                hint="drop or change the view first",
-            )
+        write_in_place(self, connection, staged, write, before)
+        there, stamp = definition_of(main, table), before.identity or commit_id
+        wanted = restamped(completed(there, write.definition, defined(main, table)), stamp)
+        if before.identity is None or not is_alike(there, wanted):
+            kept, belongings = TableName("", "_e_remade"), belongings_of(main, table)
+            self._rename(main, table, kept)
+            self._make(main, wanted, table, kept)
+            self._add(main, table, belongings)
         return stamp
 
-    def _rename(self, main: sqlite3.Connection, staging: TableName, table: TableName) -> None:
-        """Make the staging table the table, with its stamp; no row is copied once more."""
-        main.execute("PRAGMA legacy_alter_table = ON")  # views over a table of that name are not of the staging table
+    def _replace(
+        self, main: sqlite3.Connection, staged: Staged, write: Write, before: PhysicalTable | None, commit_id: str
+    ) -> str:
+        """Put the staging table in the table's place, or make it from its definition where that says more."""
+        table, fresh = write.table, definition_of(main, staged.table)
+        definition, there, belongings = renamed(fresh, table), defined(main, staged.table), list[str]()
+        if before is not None and not before.is_view:
+            belongings, kept = belongings_of(main, table), constraints_of(main, table, write.definition)
+            same = same_columns(staged.columns, before.columns)
+            if kept and not same:
+                raise SaveError(
+                    f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
+                    location=str(table),
+                    hint="drop it by hand, or write to another table",
+                )
+            if kept or same_columns(staged.columns, before.columns, ordered=True):
+                definition, there = definition_of(main, table), defined(main, table)
+        if before is not None:
+            main.execute(f"DROP {'VIEW' if before.is_view else 'TABLE'} {sql.quoted_table(table)}")
+        definition = completed(definition, write.definition, there)
+        if is_alike(definition, fresh):
+            stamp = staged.table.name
+            self._rename(main, staged.table, table)
+        else:
+            stamp = commit_id
+            self._make(main, restamped(definition, stamp), table, staged.table)
+        self._add(main, table, belongings)
+        return stamp
+
+    def _rename(self, main: sqlite3.Connection, one: TableName, other: TableName) -> None:
+        """Give a table another name, and nothing else: what refers to the names is not changed."""
+        main.execute("PRAGMA legacy_alter_table = ON")
         try:
-            main.execute(f"ALTER TABLE {sql.quoted_table(staging)} RENAME TO {sql.quoted_table(table)}")
+            main.execute(f"ALTER TABLE {sql.quoted_table(one)} RENAME TO {sql.quoted_table(other)}")
         finally:
             main.execute("PRAGMA legacy_alter_table = OFF")
 
-    def _fill(self, main: sqlite3.Connection, table: TableName, source: TableName, names: Sequence[str]) -> None:
-        columns = ", ".join(map(sql.quoted, names))
-        target = sql.quoted_table(table)
-        main.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {sql.quoted_table(source)}")
+    def _make(self, main: sqlite3.Connection, definition: str, table: TableName, source: TableName) -> None:
+        """Make a table from its definition and the rows of another one, which ends."""
+        main.execute(definition)
+        columns = ", ".join(
+            sql.quoted(row[1]) for row in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})").fetchall()
+        )
+        name, rows = sql.quoted_table(table), sql.quoted_table(source)
+        main.execute(f"INSERT INTO {name} ({columns}) SELECT {columns} FROM {rows}")
+        main.execute(f"DROP TABLE {rows}")
 
-    def _replace(
-        self, connection: Link, staged: Staged, table: TableName, before: PhysicalTable, commit_id: str
-    ) -> str:
-        main, same = connection.main, same_columns(staged.columns, before.columns)
-        kept = constraints_of(main, table)
-        stays = same and (kept or same_columns(staged.columns, before.columns, ordered=True))
-        if stays and not is_alike(main, table, staged.table):
-            self._remake(connection, table, restamped(definition_of(main, table), commit_id), staged.table)
-            main.execute(f"DROP TABLE {sql.quoted_table(staged.table)}")
-            return commit_id
-        if kept:
-            raise SaveError(
-                f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
-                location=str(table),
-                hint="drop it by hand, or write to another table",
-            )
-        belongings = belongings_of(main, table)
-        main.execute(f"DROP TABLE {sql.quoted_table(table)}")
-        self._rename(main, staged.table, table)
+    def _add(self, main: sqlite3.Connection, table: TableName, belongings: Sequence[str]) -> None:
         for definition in belongings:
             try:
                 main.execute(definition)
@@ -360,22 +395,6 @@ class SQLite(Dialect):
                     location=str(table),
                     hint="drop the index or trigger first",
                 ) from error
-        return staged.table.name
-
-    def _remake(self, connection: Link, table: TableName, definition: str, source: TableName) -> None:
-        """Make the table anew from a definition and the rows of another, or of itself."""
-        main, belongings = connection.main, belongings_of(connection.main, table)
-        names = [row[1] for row in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})")]
-        kept = TableName("", "_e_remade")
-        if source == table:
-            main.execute(f"CREATE TABLE {sql.quoted_table(kept)} AS SELECT * FROM {sql.quoted_table(table)}")
-        main.execute(f"DROP TABLE {sql.quoted_table(table)}")
-        main.execute(definition)
-        self._fill(main, table, kept if source == table else source, names)
-        if source == table:
-            main.execute(f"DROP TABLE {sql.quoted_table(kept)}")
-        for statement in belongings:
-            main.execute(statement)
 
     def _working_views(self, main: sqlite3.Connection) -> list[str]:
         working = []

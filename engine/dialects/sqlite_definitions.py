@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from engine.dialects import sql
 from engine.dialects.base import Column, PhysicalTable, TableName
+from engine.dialects.declared import Defined
 
 if TYPE_CHECKING:
     import sqlite3
+
+    from engine.dialects.definitions import TableDefinition
 
 
 STAMP = re.compile(r"/\* engine commit ([\w.:-]+) \*/\s*")
@@ -19,6 +22,11 @@ CREATE = re.compile(
     r"""\s*CREATE\s+(?:TEMP\w*\s+)?(?:TABLE|VIEW)\s+("(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|'(?:[^']|'')*'|[^\s(]+)""",
     re.IGNORECASE,
 )
+
+_TOKEN = re.compile(
+    r"""--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]|\w+|\s+|.""", re.DOTALL
+)
+"""Comments, texts and quoted names, words, spaces, signs."""
 
 
 def physical_of(rows: list[tuple[Any, ...]]) -> PhysicalTable | None:
@@ -46,10 +54,72 @@ def restamped(definition: str, commit_id: str) -> str:
     return f"{plain[:at]} /* engine commit {commit_id} */ {plain[at:].lstrip()}"
 
 
-def is_alike(main: sqlite3.Connection, one: TableName, other: TableName) -> bool:
-    """Say whether two tables have the same definition but for their names and stamps."""
-    plain = [STAMP.sub("", definition_of(main, table)) for table in (one, other)]
-    return len({CREATE.sub("", text, count=1).strip() for text in plain}) == 1
+def is_alike(one: str, other: str) -> bool:
+    """Say whether two definitions are the same but for names and stamps of their tables."""
+    plain = {CREATE.sub("", STAMP.sub("", text), count=1).strip() for text in (one, other)}
+    return len(plain) == 1
+
+
+def renamed(definition: str, table: TableName) -> str:
+    """Return the definition for a table of another name."""
+    made = f"CREATE TABLE {sql.quoted_table(table)}"
+    return CREATE.sub(lambda _: made, definition, count=1)
+
+
+def defined(main: sqlite3.Connection, table: TableName) -> Defined:
+    """Return what a table has of what a definition can ask for."""
+    name = sql.quoted(table.name)
+    columns = main.execute(f"PRAGMA table_info({name})").fetchall()
+    key = sorted((row[5], row[1]) for row in columns if row[5])
+    indexes = [row[1] for row in main.execute(f"PRAGMA index_list({name})") if not row[4]]  # not a partial one
+    parts = [main.execute(f"PRAGMA index_info({sql.quoted(index)})").fetchall() for index in indexes]
+    return Defined(
+        primary_key=tuple(name for _, name in key),
+        indexes=frozenset(tuple(row[2] for row in part) for part in parts),
+        not_null=frozenset(row[1] for row in columns if row[3]),
+    )
+
+
+def completed(definition: str, asked: TableDefinition, there: Defined) -> str:
+    """Return a table's definition with the primary key and the NOT NULL that are asked for and lack.
+
+    SQLite has no statement that adds them to a table.
+    """
+    parts = _parts(definition)
+    lacking = {name for name in asked.required if name not in there.not_null}
+    added = [(end, " NOT NULL") for name, end in parts if name in lacking]
+    if asked.primary_key and not there.primary_key:
+        added.append((parts[-1][1], f", PRIMARY KEY ({', '.join(map(sql.quoted, asked.primary_key))})"))
+    for at, text in reversed(added):
+        definition = definition[:at] + text + definition[at:]
+    return definition
+
+
+def _parts(definition: str) -> list[tuple[str, int]]:
+    """Return the columns and constraints of a definition: their first word, unquoted, and where they end."""
+    parts: list[tuple[str, int]] = []
+    depth, is_new, start = 0, True, CREATE.match(definition)
+    for token in _TOKEN.finditer(definition, start.end() if start else 0):
+        text = token[0]
+        if text.isspace() or text.startswith(("--", "/*")):
+            continue
+        depth -= text == ")"
+        if depth == 0 and parts:
+            break
+        if depth == 1 and text == ",":
+            is_new = True
+        elif depth:
+            name = parts[-1][0] if not is_new else _unquoted(text)
+            parts[len(parts) - (not is_new) :] = [(name, token.end())]
+            is_new = False
+        depth += text == "("
+    return parts
+
+
+def _unquoted(name: str) -> str:
+    """Return the name that a word of SQL stands for."""
+    end = {'"': '"', "`": "`", "[": "]", "'": "'"}.get(name[0])
+    return name if end is None else name[1:-1].replace(end * 2, end)
 
 
 def belongings_of(main: sqlite3.Connection, table: TableName) -> list[str]:
@@ -62,13 +132,13 @@ def belongings_of(main: sqlite3.Connection, table: TableName) -> list[str]:
     return [row[0] for row in rows]
 
 
-def constraints_of(main: sqlite3.Connection, table: TableName) -> list[str]:
-    """List what only the table's definition says, and a definition for other columns cannot keep."""
+def constraints_of(main: sqlite3.Connection, table: TableName, asked: TableDefinition) -> list[str]:
+    """List what only the table's definition says, and what is not asked for a definition for other columns loses."""
     found = []
     for _, name, _, notnull, default, key in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})"):
-        found += [f"NOT NULL of {name}"] if notnull else []
+        found += [f"NOT NULL of {name}"] if notnull and name not in asked.required else []
         found += [f"the default of {name}"] if default is not None else []
-        found += [f"the primary key on {name}"] if key else []
+        found += [f"the primary key on {name}"] if key and name not in asked.primary_key else []
     found += ["a foreign key" for _ in main.execute(f"PRAGMA foreign_key_list({sql.quoted(table.name)})")]
     unique = main.execute(f"PRAGMA index_list({sql.quoted(table.name)})").fetchall()
     found += ["a UNIQUE constraint" for row in unique if row[3] == "u"]

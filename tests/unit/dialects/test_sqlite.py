@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from engine.dialects.base import Intent, Write, WriteMode
+from engine.dialects.definitions import TableDefinition
 from engine.dialects.warehouse import Warehouse
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
 
@@ -120,6 +121,26 @@ def test_triggers_and_constraints_are_kept(warehouse: Warehouse, path: Path) -> 
             other.execute("INSERT INTO t VALUES (-1)")
     with pytest.raises(SaveError, match="CHECK"):
         save(warehouse, pa.table({"x": [1]}))
+
+
+def test_other_columns_with_the_same_key(warehouse: Warehouse) -> None:
+    """A table may be replaced by one with other columns where all it had is asked for again; else nothing changes."""
+    asked = TableDefinition.of(primary_key="id", not_null="name", indexes="name")
+    first = pa.table({"id": [1, 2], "name": ["a", "b"]})
+    with_more = first.append_column("more", pa.array([1.5, 2.5]))
+
+    def saved(rows: pa.Table, definition: TableDefinition) -> Commit:
+        write = Write(warehouse.name("t"), WriteMode.REPLACE, (), definition)
+        return warehouse.save(rows.to_reader(), write, Intent(commit_id=f"lite-{next(_IDS)}"))
+
+    saved(first, asked)
+    with pytest.raises(SaveError, match="NOT NULL of name"):
+        saved(with_more, TableDefinition.of(primary_key="id"))
+    assert saved(with_more, asked).changed
+    with pytest.raises(SaveError, match=r"UNIQUE constraint failed: t\.id"):
+        saved(pa.concat_tables([with_more, with_more]), asked)
+    assert read(warehouse, "SELECT * FROM t").equals(with_more)
+    assert len(read(warehouse, "SELECT * FROM pragma_index_list('t')")) == 2
 
 
 def test_the_stamp_is_of_the_table(warehouse: Warehouse) -> None:
