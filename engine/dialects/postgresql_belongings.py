@@ -156,10 +156,13 @@ SELECT quote_ident(k.conname) || ' of ' || k.conrelid::regclass, k.confdeltype =
  WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND k.contype = 'f' ORDER BY 1
 """
 
-_HEIRS: LiteralString = """
-SELECT i.inhrelid::regclass::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  JOIN pg_inherits i ON i.inhparent = c.oid
- WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'r' ORDER BY 1
+_SIDE_EFFECTS: LiteralString = """
+SELECT ARRAY(SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind = 'r'
+              ORDER BY 1),
+       EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal)
+    OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid)
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = %(schema)s AND c.relname = %(name)s
 """
 
 
@@ -237,9 +240,10 @@ def references(cursor: psycopg.Cursor[Any], table: TableName) -> list[Reference]
     return [Reference(text, deletes, updates, tuple(columns)) for text, deletes, updates, columns in rows]
 
 
-def heirs(cursor: psycopg.Cursor[Any], table: TableName) -> list[str]:
-    """List the tables that inherit from a table: what is done to its rows is done to theirs as well."""
-    return [name for (name,) in cursor.execute(_HEIRS, _named(table)).fetchall()]
+def side_effects(cursor: psycopg.Cursor[Any], table: TableName) -> tuple[list[str], bool]:
+    """Return the tables that inherit from a table, whose rows go with its own, and say if it has triggers or rules."""
+    row = cursor.execute(_SIDE_EFFECTS, _named(table)).fetchone()
+    return ([], False) if row is None else (list(row[0]), bool(row[1]))
 
 
 def _named(table: TableName) -> dict[str, str]:

@@ -20,7 +20,7 @@ from psycopg import errors
 
 from engine.dialects import sql
 from engine.dialects.base import WriteMode
-from engine.dialects.postgresql_belongings import belongings, heirs, rebuilding, references, said
+from engine.dialects.postgresql_belongings import belongings, rebuilding, references, said, side_effects
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
 
@@ -43,9 +43,6 @@ SWAP_S = 30.0
 
 SAMPLED_STATISTICS = 10
 """The statistics target of a table just made: the planner knows it roughly at once, autovacuum looks closer soon."""
-
-_CHANGING = ("trigger", "rule")
-"""Belongings that may do something else than what a statement says."""
 
 _OF_ANY_KIND = ("grants", "comment on column")
 """Belongings that tables and views can have alike."""
@@ -95,18 +92,21 @@ class Replacement:
         if self.before.is_view:
             self.exchange()
             return
-        self._lock("SHARE UPDATE EXCLUSIVE")
-        there, staged = belongings(self.cursor, self.write.table), self.staged
-        staying = [thing for thing in there if thing.stays]
-        same = same_columns(staged.columns, self.before.columns)
+        staged, before = self.staged, self.before
         # A table filled from a query cannot be frozen: in place, readers with an older snapshot still see its old rows.
-        small = staged.row_count <= IN_PLACE_ROWS or not staged.frozen
-        if same and (staying or (small and same_columns(staged.columns, self.before.columns, ordered=True))):
-            self.write_in_place(there)
-        elif staying:
-            raise self._mismatch(staying)
-        else:
+        is_small = staged.row_count <= IN_PLACE_ROWS or not staged.frozen
+        if is_small and same_columns(staged.columns, before.columns, ordered=True):
+            self.write_in_place()
+            return
+        self._lock("SHARE UPDATE EXCLUSIVE")
+        there, same = belongings(self.cursor, self.write.table), same_columns(staged.columns, before.columns)
+        staying = [thing for thing in there if thing.stays]
+        if not staying:
             self._swap_or_write(there, same=same)
+        elif same:
+            self.write_in_place()
+        else:
+            raise self._mismatch(staying)
 
     def _swap_or_write(self, there: list[Belonging], *, same: bool) -> None:
         try:
@@ -114,7 +114,7 @@ class Replacement:
         except _LostError as undone:
             if not same:
                 raise self._mismatch(undone.lost) from None
-            self.write_in_place(belongings(self.cursor, self.write.table))
+            self.write_in_place()
 
     def exchange(self) -> None:
         """Put what was staged in the place of something of another kind, or of a view with other columns."""
@@ -189,12 +189,12 @@ class Replacement:
 
     # --- the same table ----------------------------------------------------------------------------------------------
 
-    def write_in_place(self, there: Sequence[Belonging] = ()) -> None:
+    def write_in_place(self) -> None:
         """Write the rows into the table there is, which keeps all else; other writers wait, readers do not."""
         cursor, write, staged = self.cursor, self.write, self.staged
-        cursor.execute("SET LOCAL row_security = off")  # rows that a policy hides would stay: rather fail
         self._lock("SHARE ROW EXCLUSIVE")
-        if write.mode is not WriteMode.APPEND and (tables := heirs(cursor, write.table)):
+        tables, does_more = side_effects(cursor, write.table)
+        if tables and write.mode is not WriteMode.APPEND:
             raise SaveError(
                 f"{write.mode} would change rows of {', '.join(tables)}, which inherit from {write.table}",
                 location=str(write.table),
@@ -206,7 +206,7 @@ class Replacement:
         else:
             self._refuse([reference for reference in into if reference.deletes])
             write_in_place(self.dialect, self.connection, staged, write, self.before)
-        if write.mode is WriteMode.REPLACE and any(thing.text.startswith(_CHANGING) for thing in there):
+        if does_more and write.mode is WriteMode.REPLACE:
             self._count()
         self.define(write.table)
 
@@ -249,9 +249,10 @@ class Replacement:
 
     def _lock(self, mode: str) -> None:
         cursor, table = self.cursor, self.write.table
-        lock = f"SAVEPOINT _e_write; LOCK TABLE {sql.quoted_table(table)} IN {mode} MODE; RELEASE SAVEPOINT _e_write"
+        security = "SET LOCAL row_security = off"  # rows that a policy hides would stay: rather fail
+        lock = f"LOCK TABLE {sql.quoted_table(table)} IN {mode} MODE"
         try:
-            cursor.execute(lock.encode())
+            cursor.execute(f"{security}; SAVEPOINT _e_write; {lock}; RELEASE SAVEPOINT _e_write".encode())
         except errors.LockNotAvailable:
             cursor.execute("ROLLBACK TO SAVEPOINT _e_write")
             raise _in_use(cursor, table, "is being written or locked by") from None

@@ -121,7 +121,7 @@ class _Save:
         # What was appended to an earlier table of this name is gone with it.
         self.begins_anew = before is None or not before.was_published_by(head)
         self._append_once(head)
-        if self.write.table.schema and self.dialect.traits.has_schemas:
+        if before is None and self.write.table.schema and self.dialect.traits.has_schemas:
             self.dialect.ensure_schema(self.connection, self.write.table.schema)
         if self.write.mode is WriteMode.VIEW:
             return self._view(head, before)
