@@ -34,10 +34,7 @@ class Registry(Generic[T]):
 
     @functools.cached_property
     def _entry_points(self) -> dict[str, EntryPoint]:
-        # The index is read when a name is first looked up; its module costs as much as all of the engine's words.
-        import importlib.metadata
-
-        return {point.name: point for point in importlib.metadata.entry_points(group=self.group)}
+        return {point.name: point for point in _installed().select(group=self.group)}
 
     def names(self) -> Iterator[str]:
         """Yield the names of all extensions, those registered by hand first."""
@@ -73,6 +70,15 @@ class Registry(Generic[T]):
             ) from error
         self._by_hand[name] = extension
         return extension
+
+
+@functools.cache
+def _installed() -> Any:
+    """Return all entry points, to `select` from: the index of installed distributions is read once for all groups."""
+    # Not before a name is first looked up: the module costs as much as all of the engine's words.
+    import importlib.metadata
+
+    return importlib.metadata.entry_points()
 
 
 ADAPTERS: Registry[Any] = Registry("engine.adapters", "loader or saver")

@@ -11,7 +11,7 @@ from engine.metadata import schema
 from engine.metadata.observations import observe
 from engine.metadata.records import Dataset, DatasetVersion, InputRead, NodeRunState, RunState
 from engine.metadata.schema import Moment, identity
-from engine.metadata.statements import insert_new, insert_or_update, select_in
+from engine.metadata.statements import insert_new, insert_or_update, select_in, taking
 from engine.metadata.versions import LEDGER, LIVE, LOST, OBSERVED, SUPERSEDED, dataset_id, dataset_row, move
 
 if TYPE_CHECKING:
@@ -183,9 +183,7 @@ def _insert_descriptions(
         connection,
         schema.dataset,
         [dataset_row(version.dataset, writers[version.node_run_id], now) for version in versions],
-        lambda new: {
-            name: new[name] for name in ("dataset_type", "is_external", "writer_node_id", "mode", "retired_at")
-        },
+        taking("dataset_type", "is_external", "writer_node_id", "mode", "retired_at"),
     )
     recipes = {v.recipe_version: v.record["recipe"] for v in versions if v.record.get("recipe") is not None}
     insert_new(
@@ -219,17 +217,14 @@ def _complete_node_runs(
         }
         for version in versions
     ]
+    insert_or_update(connection, schema.node_run, rows, _committed)
+
+
+def _committed(new: Any) -> dict[str, Any]:
+    """Say what a node run that is there becomes: what it says of itself stays, but for its state and recipe."""
     old = schema.node_run.c
-    insert_or_update(
-        connection,
-        schema.node_run,
-        rows,
-        lambda new: {
-            "state": new["state"],
-            "recipe_version": new["recipe_version"],
-            **{name: sa.func.coalesce(old[name], new[name]) for name in ("commit_id", "ended_at", "rows")},
-        },
-    )
+    stays = {name: sa.func.coalesce(old[name], new[name]) for name in ("commit_id", "ended_at", "rows")}
+    return {"state": new["state"], "recipe_version": new["recipe_version"], **stays}
 
 
 def _output_row(version: DatasetVersion, version_id: str) -> dict[str, Any]:

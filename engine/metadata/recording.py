@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from engine.metadata import observations, schema
 from engine.metadata.records import NodeRun, NodeRunState, RunState
 from engine.metadata.schema import identity
-from engine.metadata.statements import insert_new, insert_or_update, select_in
+from engine.metadata.statements import insert_new, insert_or_update, select_in, taking
 from engine.metadata.surroundings import keyed_hash
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def record(
         connection,
         schema.node_run_reason,
         [row for node_run in node_runs for row in _reason_rows(node_run)],
-        lambda new: {name: new[name] for name in ("code", "subject", "old_value", "new_value")},
+        taking("code", "subject", "old_value", "new_value"),
     )
     observations.observe(connection, [(r.node_run_id, r.run_id, read) for r in node_runs for read in r.inputs], now)
 
@@ -180,11 +180,12 @@ def _ensure_nodes(
             "name": name,
             "kind": kind or "function",
             "created_at": now,
+            "retired_at": None,
         }
         for name, kind in kinds.items()
         if name not in known or (kind and kind != known[name].kind)
     ]
-    insert_or_update(connection, table, rows, lambda new: {"kind": new["kind"], "retired_at": None})
+    insert_or_update(connection, table, rows, taking("kind", "retired_at"))
     return {name: row.current_node_version_id for name, row in known.items()}
 
 

@@ -6,40 +6,47 @@ COPY cannot meet a row that is there; so all rows are one parameter of one state
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 T = TypeVar("T")
+Update: TypeAlias = Callable[[Any], Mapping[str, Any]]
 
 MAX_PARAMETERS = 10_000
 """Values of one IN list; SQLite's limit is 32,766, and PostgreSQL takes a list as one value."""
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert the rows whose keys are not there yet."""
-    _insert(connection, table, rows, lambda statement: statement.on_conflict_do_nothing())
+    """Insert the rows whose keys are not there yet; all have the same columns."""
+    _insert(connection, table, rows, None)
 
 
 def insert_or_update(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: Sequence[Mapping[str, Any]],
-    update: Callable[[Any], Mapping[str, Any]],
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], update: Update
 ) -> None:
-    """Insert rows; where the key is there, set the columns that ``update`` makes of the row that was to be inserted."""
-    keys = list(table.primary_key.columns)
-    for one_of_each in _apart(rows, [column.name for column in keys]):
-        _insert(
-            connection,
-            table,
-            one_of_each,
-            lambda statement: statement.on_conflict_do_update(index_elements=keys, set_=update(statement.excluded)),
-        )
+    """Insert rows of the same columns; where a key is there, set the columns that ``update`` says.
+
+    Args:
+        connection: A write transaction.
+        table: Where to.
+        rows: What to insert; of rows of one key the later ones update.
+        update: Makes the new values of the row that was to be inserted; one function, because it is asked once.
+    """
+    for one_of_each in _apart(rows, [column.name for column in table.primary_key.columns]):
+        _insert(connection, table, one_of_each, update)
+
+
+@functools.cache
+def taking(*names: str) -> Update:
+    """Return an update that sets these columns to what was to be inserted."""
+    return lambda new: {name: new[name] for name in names}
 
 
 def select_in(
@@ -56,23 +63,35 @@ def select_in(
 
 
 def _insert(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], resolve: Callable[[Any], Any]
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], update: Update | None
 ) -> None:
-    """Insert rows that all have the same columns; ``resolve`` says what becomes of one whose key is there."""
     if not rows:
         return
+    statement = _statement(connection.dialect.name, table, tuple(rows[0]), update)
     if connection.dialect.name == "sqlite":
-        connection.execute(resolve(sqlite.insert(table)), list(rows))
+        connection.execute(statement, list(rows))
         return
-    columns = [table.c[name] for name in rows[0]]
-    given = sa.func.json_to_recordset(sa.bindparam("rows", type_=sa.JSON)).table_valued(
-        *(sa.column(column.name, column.type) for column in columns)
-    )
-    shown = given.render_derived(name="given", with_types=True)
-    statement = postgresql.insert(table).from_select([column.name for column in columns], sa.select(*shown.c))
-    told = {column.name: tell for column in columns if (tell := _telling(column.type, connection.dialect))}
+    told = {name: tell for name in rows[0] if (tell := _telling(table.c[name].type, connection.dialect))}
     values = [{**row, **{name: tell(row[name]) for name, tell in told.items()}} for row in rows]
-    connection.execute(resolve(statement), {"rows": values})
+    connection.execute(statement, {"rows": values})
+
+
+@functools.cache
+def _statement(dialect: str, table: sa.Table, names: tuple[str, ...], update: Update | None) -> sa.Insert:
+    """Return the statement for rows of these columns; making it takes as long as running it with a few of them."""
+    statement: Any
+    if dialect == "sqlite":
+        statement = sqlite.insert(table)
+    else:
+        given = sa.func.json_to_recordset(sa.bindparam("rows", type_=sa.JSON)).table_valued(
+            *(sa.column(name, table.c[name].type) for name in names)
+        )
+        shown = given.render_derived(name="given", with_types=True)
+        statement = postgresql.insert(table).from_select(list(names), sa.select(*shown.c))
+    if update is None:
+        return cast("sa.Insert", statement.on_conflict_do_nothing())
+    keys = list(table.primary_key.columns)
+    return cast("sa.Insert", statement.on_conflict_do_update(index_elements=keys, set_=update(statement.excluded)))
 
 
 def _telling(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:

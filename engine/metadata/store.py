@@ -166,9 +166,8 @@ class MetadataStore:
         names = ("path", "size_bytes", "mtime_ns", "inode", "content_hash")
         values = [dict(zip(names, row, strict=True), hashed_at_ns=moment) for row in rows]
         with self._database.write() as connection:
-            statements.insert_or_update(
-                connection, schema.file_cache, values, lambda new: {n: new[n] for n in (*names[1:], "hashed_at_ns")}
-            )
+            update = statements.taking(*names[1:], "hashed_at_ns")
+            statements.insert_or_update(connection, schema.file_cache, values, update)
 
     # --- healing -----------------------------------------------------------------------------------------------------
 
