@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -34,6 +34,7 @@ from engine.dialects.sqlite_definitions import (
     belongings_of,
     completed,
     constraints_of,
+    dangling,
     defined,
     definition_of,
     is_alike,
@@ -53,8 +54,8 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
 
-    from engine.dialects.base import Query, Write
-    from engine.dialects.definitions import SqlType
+    from engine.dialects.base import Column, Query, Write
+    from engine.dialects.definitions import SqlType, TableDefinition
 
 _VIEW = "_e_query"
 
@@ -296,6 +297,7 @@ class SQLite(Dialect):
     ) -> str:
         """Make the table from its definition and the staged rows, or write into the one there is."""
         main, table = connection.main, write.table
+        dangled = dangling(main, table)
         if before is not None and write.mode is not WriteMode.REPLACE:
             stamp = self._write(connection, staged, write, before, commit_id)
         else:
@@ -318,6 +320,12 @@ class SQLite(Dialect):
         )
         for statement in lacking:
             main.execute(statement)
+        if broken_keys := [words for key, words in dangling(main, table).items() if key not in dangled]:
+            raise SaveError(
+                f"the rows of {table} would break a foreign key: {broken_keys[0]}",
+                location=str(table),
+                hint="write the rows it refers to first, or change those that refer",
+            )
         return stamp
 
     def _write(self, connection: Link, staged: Staged, write: Write, before: PhysicalTable, commit_id: str) -> str:
@@ -346,14 +354,14 @@ class SQLite(Dialect):
         definition, there, belongings = renamed(fresh, table), defined(main, staged.table), list[str]()
         if before is not None and not before.is_view:
             belongings, kept = belongings_of(main, table), constraints_of(main, table, write.definition)
-            same = same_columns(staged.columns, before.columns)
-            if kept and not same:
+            columns = _as_declared(staged.columns, before.columns, write.definition)
+            if kept and not same_columns(columns, before.columns):
                 raise SaveError(
                     f"the columns of {table} changed, and a new table would lose {', '.join(kept)}",
                     location=str(table),
                     hint="drop it by hand, or write to another table",
                 )
-            if kept or same_columns(staged.columns, before.columns, ordered=True):
+            if kept or same_columns(columns, before.columns, ordered=True):
                 definition, there = definition_of(main, table), defined(main, table)
         if before is not None:
             main.execute(f"DROP {'VIEW' if before.is_view else 'TABLE'} {sql.quoted_table(table)}")
@@ -417,6 +425,17 @@ class SQLite(Dialect):
 
 
 _SQL_DIALECT: Any = sqlalchemy_sqlite.dialect
+
+
+def _as_declared(staged: Sequence[Column], there: Sequence[Column], asked: TableDefinition) -> list[Column]:
+    """Return the columns with the words of a table that is there for the same types, where none are asked for."""
+    words, own = {column.name: column.type for column in there}, {name for name, _ in asked.types}
+    found = []
+    for column in staged:
+        word = words.get(column.name, column.type)
+        is_same = column.name not in own and arrow_type("sqlite", word) == arrow_type("sqlite", column.type)
+        found.append(replace(column, type=word) if is_same else column)
+    return found
 
 
 def _connect(path: str, wait_s: float) -> sqlite3.Connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from engine.dialects import sql
@@ -10,8 +12,6 @@ from engine.dialects.base import Column, PhysicalTable, TableName
 from engine.dialects.declared import Defined
 
 if TYPE_CHECKING:
-    import sqlite3
-
     from engine.dialects.definitions import TableDefinition
 
 
@@ -123,23 +123,57 @@ def _unquoted(name: str) -> str:
 
 
 def belongings_of(main: sqlite3.Connection, table: TableName) -> list[str]:
-    """Return the definitions of a table's indexes and triggers."""
+    """Return the statements that make a table's indexes and triggers, and let its AUTOINCREMENT go on."""
     rows = main.execute(
         "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND lower(tbl_name) = lower(?)"
         " AND sql IS NOT NULL ORDER BY type, rowid",
         (table.name,),
     ).fetchall()
-    return [row[0] for row in rows]
+    statements = [row[0] for row in rows]
+    if main.execute("SELECT 1 FROM sqlite_master WHERE name = 'sqlite_sequence'").fetchone():
+        counted = main.execute("SELECT name, seq FROM sqlite_sequence WHERE lower(name) = lower(?)", (table.name,))
+        for name, last in counted.fetchall():
+            its = f"name = {sql.literal(name)}"
+            fresh = f"SELECT {sql.literal(name)}, {last} WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE {its})"
+            statements.append(f"DELETE FROM sqlite_sequence WHERE {its} AND seq < {last}")
+            statements.append(f"INSERT INTO sqlite_sequence {fresh}")
+    return statements
 
 
 def constraints_of(main: sqlite3.Connection, table: TableName, asked: TableDefinition) -> list[str]:
     """List what only the table's definition says, and what is not asked for a definition for other columns loses."""
     found = []
-    for _, name, _, notnull, default, key in main.execute(f"PRAGMA table_info({sql.quoted(table.name)})"):
+    for _, name, _, notnull, default, key, hidden in main.execute(f"PRAGMA table_xinfo({sql.quoted(table.name)})"):
+        found += [f"the generated column {name}"] if hidden else []
         found += [f"NOT NULL of {name}"] if notnull and name not in asked.required else []
-        found += [f"the default of {name}"] if default is not None else []
+        found += [f"the default of {name}"] if default is not None and not hidden else []
         found += [f"the primary key on {name}"] if key and name not in asked.primary_key else []
     found += ["a foreign key" for _ in main.execute(f"PRAGMA foreign_key_list({sql.quoted(table.name)})")]
     unique = main.execute(f"PRAGMA index_list({sql.quoted(table.name)})").fetchall()
     found += ["a UNIQUE constraint" for row in unique if row[3] == "u"]
-    return found + (["a CHECK"] if re.search(r"\bCHECK\s*\(", definition_of(main, table), re.IGNORECASE) else [])
+    definition = definition_of(main, table)
+    words = [token[0].upper() for token in _TOKEN.finditer(definition)]  # both are reserved, so no column's name
+    found += [what for word, what in (("CHECK", "a CHECK"), ("COLLATE", "a collation")) if word in words]
+    end = len(words) - words[::-1].index(")") if ")" in words else 0
+    return found + (["STRICT"] if "STRICT" in words[end:] else [])
+
+
+def dangling(main: sqlite3.Connection, table: TableName) -> dict[tuple[str, int], str]:
+    """Return which foreign keys of or to a table refer to no row; each with a sentence on one such row.
+
+    SQLite itself looks only where ``PRAGMA foreign_keys`` is on.
+    """
+    keys = main.execute(
+        'SELECT DISTINCT m.name, k.id, k."from" FROM sqlite_master m, pragma_foreign_key_list(m.name) k'
+        " WHERE m.type = 'table' AND k.seq = 0 AND lower(?) IN (lower(m.name), lower(k.\"table\"))",
+        (table.name,),
+    ).fetchall()
+    columns = {(name, number): column for name, number, column in keys}
+    found: dict[tuple[str, int], str] = {}
+    for name in dict.fromkeys(name for name, _ in columns):
+        with suppress(sqlite3.OperationalError):  # what is referred to has no key
+            for _, row, parent, number in main.execute(f"PRAGMA foreign_key_check({sql.quoted(name)})"):
+                if (name, number) in columns:
+                    column = columns[name, number]
+                    found.setdefault((name, number), f"row {row} of {name} refers by {column} to no row of {parent}")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
@@ -121,6 +122,61 @@ def test_triggers_and_constraints_are_kept(warehouse: Warehouse, path: Path) -> 
             other.execute("INSERT INTO t VALUES (-1)")
     with pytest.raises(SaveError, match="CHECK"):
         save(warehouse, pa.table({"x": [1]}))
+
+
+KEPT = {
+    "the primary key": "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)",
+    "NOT NULL": "CREATE TABLE t (id INT, name VARCHAR(9) NOT NULL ON CONFLICT IGNORE)",
+    "the default": "CREATE TABLE t (id BIGINT, name TEXT DEFAULT 'CHECK (')",
+    "a UNIQUE constraint": "CREATE TABLE t (id BIGINT, name TEXT, UNIQUE (name, id))",
+    "a CHECK": "CREATE TABLE t (id BIGINT, name TEXT, check\n(id > 0))",
+    "a collation": "CREATE TABLE t (id BIGINT, name TEXT COLLATE NOCASE)",
+    "the generated column": "CREATE TABLE t (id BIGINT, name TEXT, up TEXT AS (upper(name)) STORED)",
+    "a foreign key": "CREATE TABLE t (id BIGINT, name TEXT REFERENCES other (name))",
+    "STRICT": "CREATE TABLE t (id INTEGER, name TEXT) STRICT",
+}
+
+
+@pytest.mark.parametrize("lost", KEPT)
+def test_a_replace_keeps_the_definition_or_is_refused(warehouse: Warehouse, path: Path, lost: str) -> None:
+    """A table keeps all its definition says when it is replaced; rows with other columns are refused, naming it."""
+    rows = pa.table({"id": [1, 2], "name": ["a", "b"]})
+    save(warehouse, rows, "other")
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE UNIQUE INDEX by_name ON other (name)")
+        other.execute(KEPT[lost])
+        if "AUTOINCREMENT" in KEPT[lost]:
+            other.execute("INSERT INTO t VALUES (500, 'x')")
+        other.commit()
+    for given in (rows, rows.slice(1), rows.slice(2)):
+        save(warehouse, given, adopt=True)
+        with closing(sqlite3.connect(path)) as other:
+            ((text,),) = other.execute("SELECT sql FROM sqlite_master WHERE name = 't'").fetchall()
+            assert re.sub(r"/\*.*?\*/ ", "", text) == KEPT[lost]
+            assert other.execute("SELECT id, name FROM t").fetchall() == [tuple(r.values()) for r in given.to_pylist()]
+            if "AUTOINCREMENT" in KEPT[lost]:
+                assert other.execute("SELECT seq FROM sqlite_sequence").fetchall() == [(500,)]
+    with pytest.raises(SaveError, match=f"would lose .*{lost}"):
+        save(warehouse, rows.append_column("more", pa.array([1, 2])))
+    assert read(warehouse, "SELECT id FROM t").num_rows == 0
+
+
+@pytest.mark.parametrize("mode", ["replace", "append"])
+def test_foreign_keys_hold(warehouse: Warehouse, path: Path, mode: str) -> None:
+    """Rows that would leave a foreign key without its row, of the table or to it, are refused; nothing changes."""
+    save(warehouse, pa.table({"id": [1, 2]}), "parent")
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript(
+            "CREATE UNIQUE INDEX by_id ON parent (id); CREATE TABLE t (id BIGINT REFERENCES parent (id));"
+            "CREATE TABLE lost (id BIGINT REFERENCES parent (name)); INSERT INTO lost VALUES (7);"
+        )
+    save(warehouse, pa.table({"id": [2, 2, None]}), mode=mode, adopt=True)
+    with pytest.raises(SaveError, match="of t refers by id to no row of parent"):
+        save(warehouse, pa.table({"id": [1, 3]}), mode=mode)
+    with pytest.raises(SaveError, match="row 1 of t refers by id to no row of parent"):
+        save(warehouse, pa.table({"id": [1]}), "parent")
+    assert read(warehouse, "SELECT id FROM t")["id"].to_pylist() == [2, 2, None]
+    save(warehouse, pa.table({"id": [2]}), "parent")
 
 
 def test_other_columns_with_the_same_key(warehouse: Warehouse) -> None:
