@@ -63,7 +63,7 @@ def decimals(cells: Cells, type_: Any) -> pa.Array:
     is_negative = sign == _NEGATIVE
     groups = []
     for top in range(_GROUP - 1 - fraction, highest + _GROUP, _GROUP):
-        group = _group(cells, count, weight - top, max(top - highest, 0))
+        group = _group(cells, count, weight - top, top - highest)
         np.negative(group, out=group, where=is_negative)
         groups.append(group)
     superfluous = fraction * _DECIMALS - type_.scale
@@ -84,14 +84,14 @@ def _group(cells: Cells, count: NDArray[np.int64], skip: NDArray[np.int64], blan
         cells: The numerics.
         count: How many digits each has.
         skip: How many of its digits are above these four; negative where its first digit is below the first of these.
-        blank: How many of the four, from the first, are zero everywhere.
+        blank: How many of the four, from the first, are zero everywhere; negative where digits are above them.
     """
-    first = np.clip(skip, 0, count)
+    first: Any = np.clip(skip, 0, count) if blank < 0 else 0
     digits = cells.memory.at(cells.starts + (_HEADER + 2 * first), _FOUR_DIGITS).astype(np.uint64)
-    digits &= _KEPT[np.clip(count - first, 0, _GROUP)]
-    digits >>= (_BITS * np.clip(-skip, 0, _GROUP)).astype(np.uint64)
+    digits &= _KEPT[np.minimum(count - first, _GROUP)]
+    digits >>= (_BITS * np.maximum(-skip, 0)).astype(np.uint64)  # numpy shifts by 64 bits and more to zero
     group = np.zeros(len(cells), np.int64)
-    for place in range(blank, _GROUP):
+    for place in range(max(blank, 0), _GROUP):
         group *= _BASE
         group += (digits >> np.uint64(_BITS * (_GROUP - 1 - place)) & np.uint64(0xFFFF)).astype(np.int64)
     return group

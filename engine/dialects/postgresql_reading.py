@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PIECE_ROWS, PIECE_BYTES = 32_768, 8_000_000
 """What is received before it is decoded, at most, but for a single row."""
 
+_STRIDE = 256
+"""So many rows are received without a look at how large the piece has become, if none of them is large."""
+
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
 """Source: PostgreSQL's manual, "COPY", "Binary Format"; the header comes in front of the first row, without flags."""
@@ -140,41 +143,43 @@ def _received(
 ) -> Generator[tuple[bytearray, list[int]], None, None]:
     """Yield the rows of a query in binary form, many at a time, and how many bytes each has.
 
-    The server sends one message per row. What has arrived is taken straight from libpq, which costs a third of
-    ``Copy.read``; only when there is nothing left is it psycopg that waits.
+    The server sends one message per row. What has arrived is taken straight from libpq, in a loop of as few steps as
+    can be, which costs a third of ``Copy.read``; psycopg waits when there is nothing, and for the end.
     """
+    content, sizes = bytearray(), list[int]()
     with reader.cursor() as cursor, cursor.copy(f"COPY ({statement}\n) TO STDOUT (FORMAT binary)".encode()) as copy:
-        take = reader.pgconn.get_copy_data
-        content = bytearray(copy.read())
-        if not content.startswith(_HEADER):
+        take, smallest, largest = reader.pgconn.get_copy_data, len(_TRAILER), PIECE_BYTES // _STRIDE
+        first = bytes(copy.read())
+        if not first.startswith(_HEADER):
             raise LoadError("the server's rows do not begin as a binary COPY does", hint="run again")
-        del content[: len(_HEADER)]
-        sizes = [len(content)] if content else []
-        while True:
-            size, row = take(1)
-            if size == 0:
-                row = memoryview(copy.read())
-                size = len(row)
-            if size <= 0:
-                break
+        row = memoryview(first)[len(_HEADER) :]
+        while row != _TRAILER:
             if len(sizes) >= rows or len(content) >= PIECE_BYTES:
                 yield content, sizes
                 content, sizes = bytearray(), []
             content += row
-            sizes.append(size)
-        if size < 0:
-            _check_end(reader.pgconn)
-    if not content.endswith(_TRAILER):
-        raise LoadError("the server's rows do not end as a binary COPY does", hint="run again")
-    if len(sizes) > 1:
-        yield content[: -len(_TRAILER)], sizes[:-1]
+            sizes.append(len(row))
+            for _ in range(min(_STRIDE, rows - len(sizes))):
+                size, row = take(1)
+                if not smallest < size < largest:
+                    break
+                content += row
+                sizes.append(size)
+            else:
+                size = 0
+            if size < 0:
+                raise _error(reader.pgconn)
+            if size == 0:
+                row = memoryview(copy.read())
+        copy.read()
+    if sizes:
+        yield content, sizes
 
 
-def _check_end(connection: pq.abc.PGconn) -> None:
-    """Take what the server says at the end of a COPY, and raise it if it is an error."""
-    for result in list(iter(connection.get_result, None)):
-        if result.status != pq.ExecStatus.COMMAND_OK:
-            raise errors.error_from_result(result)
+def _error(connection: pq.abc.PGconn) -> psycopg.Error:
+    """Return what the server says when a COPY ends early."""
+    results = list(iter(connection.get_result, None))
+    return errors.error_from_result(results[0])
 
 
 def arrow_schema(description: Sequence[psycopg.Column]) -> pa.Schema:
