@@ -169,6 +169,11 @@ def _names(option: str, given: Any) -> tuple[str, ...]:
 def _sql_type(name: str, given: Any) -> SqlType:
     made = given() if isinstance(given, type) and hasattr(given, "compile") else given
     if hasattr(made, "compile") and hasattr(made, "bind_processor"):  # SQLAlchemy's, without importing it to ask
+        if collation := getattr(made, "collation", None):
+            raise OptionError(
+                f"types={{{name!r}: …}} asks for the collation {collation!r}, which is no part of a type",
+                hint=f"leave it out, and set it once by hand: ALTER TABLE … ALTER {name} TYPE … COLLATE …",
+            )
         return SqlType(f"{type(made).__module__}.{made!r}", made)
     if not isinstance(given, str) or not _TYPE.fullmatch(given.strip()):
         raise OptionError(

@@ -326,7 +326,7 @@ _HINTS = {
 }
 """What to do, by the server's error or its class."""
 
-_STAGING = re.compile(r' "_e_[0-9a-f]{16}"')
+_STAGING = re.compile(r' ("?)_e_[0-9a-f]{16}\1')
 """The name of a staging table or of its index, which nobody has heard of."""
 
 

@@ -118,7 +118,9 @@ def test_columns_that_are_not_there_are_named(warehouse: Warehouse, asked: dict[
     assert "'name'" in caught.value.hint
 
 
-@pytest.mark.parametrize("bad", ["integer; DROP TABLE t", "text) --", "", "int\0", 7])
+@pytest.mark.parametrize(
+    "bad", ["integer; DROP TABLE t", "text) --", "", "int\0", 7, 'text COLLATE "C"', sa.String(collation="C")]
+)
 def test_a_type_is_a_type(bad: Any) -> None:
     """What is no type, above all what holds more SQL, is refused before anything runs."""
     with pytest.raises(OptionError):

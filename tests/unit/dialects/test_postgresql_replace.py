@@ -273,6 +273,8 @@ def test_rows_that_break_what_the_table_has(warehouse: Warehouse, plain: psycopg
     ):
         with pytest.raises(SaveError, match=words):
             save(warehouse, pa.table({"id": ids, "name": names}))
+    with pytest.raises(SaveError, match=r"COPY, line 1, column name"):
+        save(warehouse, pa.table({"id": [1], "name": ["long"]}), types={"name": "varchar(2)"})
     assert plain.execute("SELECT count(*) FROM t").fetchone() == (3,)
 
 
