@@ -397,7 +397,8 @@ class DuckDB(Dialect):
             f" UNION ALL SELECT 'the default of ' || column_name FROM duckdb_columns() WHERE {where}"
             "  AND column_default IS NOT NULL AND column_default <> 'NULL'"
             f" UNION ALL SELECT 'the comment on ' || column_name FROM duckdb_columns() WHERE {where}"
-            "  AND comment IS NOT NULL",
+            "  AND comment IS NOT NULL"
+            f" UNION ALL SELECT 'a collation' FROM duckdb_tables() WHERE {where} AND contains(sql, ' COLLATE ')",
         )
         return sorted(row[0] for row in found)
 

@@ -184,3 +184,15 @@ def test_what_belongs_to_a_table_is_kept(warehouse: Warehouse) -> None:
     assert comment.startswith("Things\n[engine commit")
     with pytest.raises(SaveError, match="comment on id"):
         save(warehouse, pa.table({"other": [1]}))
+
+
+def test_a_collation_is_kept(warehouse: Warehouse) -> None:
+    """A column goes on comparing as it was told to; columns that would lose that are refused."""
+    rows = pa.table({"name": ["a", "b"]})
+    save(warehouse, rows)
+    main = warehouse._connection().main
+    main.execute("ALTER TABLE t ALTER COLUMN name TYPE VARCHAR COLLATE NOCASE")
+    save(warehouse, rows.slice(1))
+    assert main.execute("SELECT name FROM t WHERE name = 'B'").fetchall() == [("b",)]
+    with pytest.raises(SaveError, match="a collation"):
+        save(warehouse, pa.table({"other": [1]}))
