@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as kinds
 
+from engine.dialects.json_values import from_json
 from engine.dialects.types import is_list
 from engine.errors import LoadError, SaveError
 
@@ -109,16 +110,27 @@ def comes_back(stored: pa.DataType, written: pa.DataType, *, inside: bool = Fals
     if kinds.is_dictionary(written) or kinds.is_run_end_encoded(written):
         return not inside and comes_back(stored, written.value_type)
     if pa.types.is_nested(written):
-        parts, written_parts = _parts(stored), _parts(written)
-        return (
-            parts != []
-            and [name for name, _ in parts] == [name for name, _ in written_parts]
-            and all(comes_back(a, b, inside=True) for (_, a), (_, b) in zip(parts, written_parts, strict=True))
-        )
+        return _parts_come_back(stored, written) or (not inside and _may_be_json(stored))
     if kinds.is_interval(stored) and kinds.is_duration(written):
         return not inside
     widened = kinds.is_float32(stored) and kinds.is_float16(written)
     return widened or any(_is_any(stored, family) and _is_any(written, family) for family in _FAMILIES)
+
+
+def _parts_come_back(stored: pa.DataType, written: pa.DataType) -> bool:
+    parts, written_parts = _parts(stored), _parts(written)
+    return (
+        parts != []
+        and [name for name, _ in parts] == [name for name, _ in written_parts]
+        and all(comes_back(a, b, inside=True) for (_, a), (_, b) in zip(parts, written_parts, strict=True))
+    )
+
+
+def _may_be_json(stored: pa.DataType) -> bool:
+    """Say whether a column is of texts, or of no values, by which a database without types would tell them."""
+    return (
+        bool(kinds.is_string(stored) or kinds.is_null(stored)) or getattr(stored, "extension_name", "") == "arrow.json"
+    )
 
 
 def _parts(type_: pa.DataType) -> list[tuple[str, pa.DataType]]:
@@ -230,8 +242,16 @@ def _converted(column: pa.Array, type_: pa.DataType) -> pa.Array:
         return pa.DictionaryArray.from_arrays(indices, encoded.dictionary, ordered=type_.ordered)
     if kinds.is_run_end_encoded(type_):
         return pc.run_end_encode(_converted(column, type_.value_type), run_end_type=type_.run_end_type)
+    return _cast(column, type_)
+
+
+def _cast(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    if kinds.is_null(column.type):
+        return pa.nulls(len(column), type_)
     if kinds.is_interval(column.type):
         return _durations(column).cast(type_)
+    if kinds.is_nested(type_) and not kinds.is_nested(column.type):
+        return from_json(column, type_)
     return column.cast(type_)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 from engine.dialects import sql
 from engine.dialects.base import Commit, LedgerRow, TableName, WriteMode
 from engine.dialects.declared import converted
+from engine.dialects.json_values import as_json, holds_as_json
 from engine.dialects.ledger import Ledger
 from engine.dialects.ownership import refusal
 from engine.dialects.recorded import record_of, recorded_schema
@@ -153,6 +154,7 @@ class _Save:
         types = self._types(schema, before)
         if isinstance(self.rows, pa.RecordBatchReader):
             self.written = self.written or schema
+            self.rows = as_json(self.rows, types, str(table))
             arrow = {name: arrow_type(self.dialect.traits.name, type_) for name, type_ in types.items()}
             known = {name: type_ for name, type_ in arrow.items() if type_ is not None}
             self.rows = converted(self.rows, known, self.write.definition.required, str(table))
@@ -246,7 +248,8 @@ class _Save:
         declared = dialect.spelt(self.connection, dict(self.write.definition.types))
         for name, type_ in declared.items():
             own, wanted = schema.field(name).type, arrow_type(dialect.traits.name, type_)
-            if pa.types.is_null(own) or (wanted is not None and isinstance(self.rows, pa.RecordBatchReader)):
+            is_converted = wanted is not None or holds_as_json(own, type_)
+            if pa.types.is_null(own) or (is_converted and isinstance(self.rows, pa.RecordBatchReader)):
                 continue  # every value is converted, and compared with what it was
             natural = sql_type(dialect.traits.name, name, own)
             if natural != type_ and not assignable(dialect.traits.name, natural, type_):

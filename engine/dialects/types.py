@@ -126,9 +126,11 @@ def sql_type(dialect: str, name: str, type: pa.DataType) -> str:
             f"column {name!r} holds nothing but NULL and so has no type",
             hint="give it a type in the dataflow (astype, cast …), or create the table first",
         )
+    word = "jsonb" if dialect == "postgresql" else "json"
+    remedy = f"keep it as JSON, types={{{name!r}: {word!r}}}, or convert" if pa.types.is_nested(type) else "convert"
     raise SaveError(
         f"column {name!r} is of type {type}, which {dialect} has no column for",
-        hint="convert the column in the dataflow, for instance to text (JSON) or to simpler columns",
+        hint=f"{remedy} the column in the dataflow, for instance to text or to simpler columns",
     )
 
 
