@@ -71,12 +71,17 @@ def oid(plain: psycopg.Connection[Any], table: str = "public.t") -> int:
     return int(row[0])
 
 
-def dumped(plain: psycopg.Connection[Any], url: str) -> list[str]:
-    """Return all that pg_dump says of the database, rows and stamps left out, in no order."""
+def pg_dump(plain: psycopg.Connection[Any], *arguments: str) -> str:
+    """Run the server's own pg_dump."""
     row = plain.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
     assert row is not None
-    command = [f"{row[0]}/pg_dump", "--schema-only", "--exclude-schema=_engine", url]
-    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the server's own
+    command = [f"{row[0]}/pg_dump", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - the server's own
+
+
+def dumped(plain: psycopg.Connection[Any], url: str) -> list[str]:
+    """Return all that pg_dump says of the database, rows and stamps left out, in no order."""
+    text = pg_dump(plain, "--schema-only", "--exclude-schema=_engine", url)
     text = re.sub(r"\n?\[engine commit .*?\]", "", text)
     return sorted(line for line in text.splitlines() if line and not line.startswith(("--", "\\")))
 
@@ -369,6 +374,38 @@ def test_readers_see_a_whole_table(
             reader.result()
     assert set(seen) == {(1_000, 1)}
     assert max(waits) < 2
+
+
+def test_a_dump_holds_a_whole_table(
+    warehouse: Warehouse, postgresql_url: str, plain: psycopg.Connection[Any], way: str
+) -> None:
+    """What pg_dump writes during replaces is all rows of one version."""
+    del way
+
+    def version(number: int) -> pa.Table:
+        return pa.table({"version": pa.array([number] * 1_000)})
+
+    save(warehouse, version(0))
+    stop, seen = threading.Event(), []
+
+    def replace() -> int:
+        for number in itertools.count(1):
+            save(warehouse, version(number))
+            if stop.is_set():
+                return number
+        return 0
+
+    with ThreadPoolExecutor(1) as pool:
+        replacing = pool.submit(replace)
+        try:
+            for _ in range(4):
+                text = pg_dump(plain, "--data-only", "--inserts", "--table=t", postgresql_url)
+                rows = [line for line in text.splitlines() if line.startswith("INSERT")]
+                seen.append((len(rows), len(set(rows))))
+        finally:
+            stop.set()
+        assert replacing.result() > 1
+    assert set(seen) == {(1_000, 1)}
 
 
 def test_a_swap_does_not_queue_readers(
