@@ -1,7 +1,8 @@
 """Statements: rows in bulk, in the words of each database.
 
-On SQLite a statement is prepared once and run for each row. On a server that would be as many answers as rows, and a
-COPY cannot meet a row that is there; so all rows are one parameter of one statement, as JSON.
+On SQLite a statement is prepared once and run for each row, whose values are made column by column: row by row they
+took SQLAlchemy as long as SQLite. On a server that would be as many answers as rows, and a COPY cannot meet a row that
+is there; so all rows are one parameter of one statement, as JSON.
 """
 
 from __future__ import annotations
@@ -67,11 +68,13 @@ def _insert(
 ) -> None:
     if not rows:
         return
-    statement = _statement(connection.dialect.name, table, tuple(rows[0]), update)
+    names = tuple(rows[0])
     if connection.dialect.name == "sqlite":
-        connection.execute(statement, list(rows))
+        text, places = _prepared(table, names, update)
+        connection.exec_driver_sql(text, list(zip(*(place(rows) for place in places), strict=True)))
         return
-    told = {name: tell for name in rows[0] if (tell := _telling(table.c[name].type, connection.dialect))}
+    statement = _statement(connection.dialect.name, table, names, update)
+    told = {name: tell for name in names if (tell := _telling(table.c[name].type, connection.dialect))}
     values = [{**row, **{name: tell(row[name]) for name, tell in told.items()}} for row in rows]
     connection.execute(statement, {"rows": values})
 
@@ -92,6 +95,31 @@ def _statement(dialect: str, table: sa.Table, names: tuple[str, ...], update: Up
         return cast("sa.Insert", statement.on_conflict_do_nothing())
     keys = list(table.primary_key.columns)
     return cast("sa.Insert", statement.on_conflict_do_update(index_elements=keys, set_=update(statement.excluded)))
+
+
+@functools.cache
+def _prepared(
+    table: sa.Table, names: tuple[str, ...], update: Update | None
+) -> tuple[str, list[Callable[[Sequence[Mapping[str, Any]]], Iterable[Any]]]]:
+    """Return SQLite's text of the statement, and for each of its parameters what makes the values of all rows."""
+    dialect = sqlite.dialect()
+    made: Any = _statement("sqlite", table, names, update).compile(dialect=dialect, column_keys=list(names))
+    return str(made), [
+        _of_rows(name, table.c[name].type.dialect_impl(dialect).bind_processor(dialect))
+        if name in names
+        else functools.partial(_of_all, made.params[name])
+        for name in made.positiontup
+    ]
+
+
+def _of_rows(name: str, process: Callable[[Any], Any] | None) -> Callable[[Sequence[Mapping[str, Any]]], list[Any]]:
+    if process is None:
+        return lambda rows: [row[name] for row in rows]
+    return lambda rows: [process(row[name]) for row in rows]
+
+
+def _of_all(value: Any, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    return [value] * len(rows)
 
 
 def _telling(type_: sa.types.TypeEngine[Any], dialect: sa.Dialect) -> Callable[[Any], Any] | None:
