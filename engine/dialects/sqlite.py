@@ -155,6 +155,9 @@ class SQLite(Dialect):
             return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
         hint = "check the names in the query" if self.is_missing(error) else ""
         hint = "correct the SQL" if "syntax error" in text or "incomplete input" in text else hint
+        hint = (
+            "make room on the disk, for reading also where temporary files go (TMPDIR)" if "is full" in text else hint
+        )
         return (SaveError if saving else LoadError)(f"SQLite refused {location}: {text}", location=location, hint=hint)
 
     def is_missing(self, error: Exception) -> bool:
@@ -229,7 +232,13 @@ class SQLite(Dialect):
         text, values = _compiled(query)
         with connection.reading() as on:
             columns = _columns(on, query)
-            spool = Spool(on, text, values, len(columns))
+            try:
+                spool = Spool(on, text, values, len(columns))
+            except OSError as error:
+                raise LoadError(
+                    f"there is no place for a copy of the rows that are read: {error}",
+                    hint="name a folder for temporary files in TMPDIR",
+                ) from error
         try:
             schema = _schema(columns, spool.classes(_untyped(columns)))
             token = _token(spool.rows.execute("SELECT * FROM r"), columns) if checksum else None

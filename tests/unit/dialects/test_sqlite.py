@@ -124,6 +124,30 @@ def test_triggers_and_constraints_are_kept(warehouse: Warehouse, path: Path) -> 
         save(warehouse, pa.table({"x": [1]}))
 
 
+@pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16be"])
+def test_rows_of_any_size_in_any_encoding(warehouse: Warehouse, path: Path, encoding: str) -> None:
+    """Rows that cannot go in or out as they stand in pages go the other way, in the same order."""
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA encoding = '{encoding}'")
+        other.execute("CREATE TABLE first (id)")
+    texts = ["é" * (90_000 if i in (7, 40_000) else i % 60) for i in range(80_000)]
+    rows = pa.table({"id": range(80_000), "text": texts, "bytes": [text.encode()[:200_000] for text in texts]})
+    save(warehouse, pa.Table.from_batches(rows.to_batches(max_chunksize=50_000)))
+    assert read(warehouse, "SELECT * FROM t").equals(rows)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_there_is_no_place_for_a_copy(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a copy of the rows cannot be made, the error says what to do."""
+    save(warehouse, ROWS)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(LoadError, match="no place for a copy") as caught:
+        read(warehouse, "SELECT * FROM t")
+    assert "TMPDIR" in caught.value.hint
+
+
 KEPT = {
     "the primary key": "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT)",
     "NOT NULL": "CREATE TABLE t (id INT, name VARCHAR(9) NOT NULL ON CONFLICT IGNORE)",

@@ -59,7 +59,7 @@ def exact(rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
     return [tuple(map(repr, row)) for row in rows]
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), page=st.sampled_from([512, 4096, 65536]))
 def test_pages_hold_what_sqlite_gives(data: st.DataObject, page: int, tmp_path: Path) -> None:
     """Rows of any values, in pages of any size and in trees of several levels, are what SQLite gives."""
