@@ -1,14 +1,17 @@
 """Generic: any other database, through nothing but SQLAlchemy.
 
-Correct where the database has transactions for tables too; without bulk paths, without a stamp on the table (a table
-that somebody recreated with the same columns is not noticed), and without streaming into lazy values. A database that
-deserves more gets a dialect file of its own.
+Theory of operation. Rows, ledger row and all are one transaction. Where making or dropping a table ends a transaction,
+as in MySQL, staging is made before anything else is written, and dropped when the transaction is over: so rows still
+enter a table that stays together with their ledger row, and only a table that is made anew is not of one piece.
+
+There are no bulk paths, no stamp on the table (one that somebody recreated with the same columns is not noticed), and
+no streaming into lazy values. A database that deserves more gets a dialect file of its own.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
@@ -27,7 +30,7 @@ from engine.dialects.base import (
     UnknownCommitError,
     WriteMode,
 )
-from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.publishing import bring_in, same_columns
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url, scrub, secrets_of
 from engine.dialects.streams import started
@@ -48,10 +51,11 @@ PRESENT = "unstamped"
 
 @dataclass(slots=True)
 class Link:
-    """An open database: the engine, and the connection that writes."""
+    """An open database: the engine, the connection that writes, and the staging tables of its transaction."""
 
     engine: sa.Engine
     main: sa.Connection
+    staging: list[sa.Table] = field(default_factory=list)
 
 
 class Generic(Dialect):
@@ -105,6 +109,7 @@ class Generic(Dialect):
             yield
         except BaseException:
             begun.rollback()
+            self._clear(connection)
             raise
         try:
             begun.commit()
@@ -112,6 +117,14 @@ class Generic(Dialect):
             if write and error.connection_invalidated:
                 raise UnknownCommitError(str(error.orig)) from error
             raise
+        self._clear(connection)
+
+    def _clear(self, connection: Link) -> None:
+        """Drop what staging tables outlived their transaction; one that cannot be dropped does no harm."""
+        while connection.staging:
+            table = connection.staging.pop()
+            with suppress(SQLAlchemyError), connection.main.begin():
+                table.drop(connection.main, checkfirst=True)
 
     def lock(self, connection: Link, table: TableName, *, wait_s: float) -> None:
         """Do nothing: no lock is common to all databases; the ledger's unique key makes the slower writer fail."""
@@ -250,6 +263,7 @@ class Generic(Dialect):
                 for i, f in enumerate(schema)
             ),
         )
+        connection.staging.append(table)
         table.create(connection.main)
         count, keys = 0, [f"c{i}" for i in range(len(schema))]
         for batch in decoded(stream, schema):
@@ -272,7 +286,7 @@ class Generic(Dialect):
         if before is not None and before.is_view:
             raise SaveError(f"{table} is a view", location=str(table), hint="drop it first")
         if before is not None and not (replaced and not same_columns(staged.columns, before.columns)):
-            write_in_place(self, connection, staged, write, before)
+            bring_in(self, connection, staged, write, before)
             return PRESENT
         if before is not None:
             self.run(connection, sa.schema.DropTable(sa.Table(sa.quoted_name(table.name, quote=True), sa.MetaData())))
@@ -280,7 +294,6 @@ class Generic(Dialect):
         columns = [sa.Column(c.name, c.type, nullable=True) for c in made.columns]
         sa.Table(sa.quoted_name(table.name, quote=True), sa.MetaData(), *columns).create(connection.main)
         self.run(connection, sql.insert_rows(table, staged.table, names, {}))
-        made.drop(connection.main)
         return PRESENT
 
     def publish_view(

@@ -34,6 +34,12 @@ def casts(dialect: Dialect, staged: Sequence[Column], before: Sequence[Column]) 
 
 def write_in_place(dialect: Dialect, connection: Any, staged: Staged, write: Write, before: PhysicalTable) -> None:
     """Bring the staged rows into the table, which keeps everything else it has; then drop the staging table."""
+    bring_in(dialect, connection, staged, write, before)
+    dialect.run(connection, f"DROP TABLE {sql.quoted_table(staged.table)}")
+
+
+def bring_in(dialect: Dialect, connection: Any, staged: Staged, write: Write, before: PhysicalTable) -> None:
+    """Bring the staged rows into the table, which keeps everything else it has."""
     target, names = write.table, [column.name for column in staged.columns]
     converted = casts(dialect, staged.columns, before.columns)
     if write.mode is WriteMode.UPSERT:
@@ -47,4 +53,3 @@ def write_in_place(dialect: Dialect, connection: Any, staged: Staged, write: Wri
         elif write.mode is WriteMode.DELETE_INSERT:
             dialect.run(connection, sql.delete_matching(target, staged.table, write.keys))
         dialect.run(connection, sql.insert_rows(target, staged.table, names, converted))
-    dialect.run(connection, f"DROP TABLE {sql.quoted_table(staged.table)}")

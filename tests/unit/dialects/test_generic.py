@@ -10,6 +10,7 @@ import pytest
 
 from engine.dialects.base import Intent, Write, WriteMode
 from engine.dialects.generic import Generic
+from engine.dialects.ledger import Ledger
 from engine.dialects.warehouse import Warehouse
 from engine.errors import SaveError, SchemaMismatchError
 
@@ -72,3 +73,32 @@ def test_view(warehouse: Warehouse) -> None:
     query = warehouse.query_table(warehouse.name("t"), where="id > :low", params={"low": 1})
     warehouse.save(query, Write(warehouse.name("v"), WriteMode.VIEW), Intent(commit_id="view"))
     assert warehouse.read(warehouse.query_table(warehouse.name("v")))[0].read_all().num_rows == 2
+
+
+def test_no_staging_table_is_left(warehouse: Warehouse) -> None:
+    """Where the making of a table ends a transaction, a save leaves no staging table, whether it succeeds or fails."""
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield from ROWS.to_batches()
+        raise ZeroDivisionError
+
+    for mode in ("replace", "append", "replace"):
+        save(warehouse, ROWS, mode, skip_unchanged=False)
+        with pytest.raises(ZeroDivisionError):
+            save(warehouse, pa.RecordBatchReader.from_batches(ROWS.schema, broken()), mode)
+        assert [str(name) for name in warehouse.dialect.table_names(warehouse._connection())] == ["_engine_ledger", "t"]
+    assert read(warehouse)["id"] == [1, 2, 3]
+
+
+def test_rows_and_ledger_row_are_one(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save that fails after the rows entered the table leaves neither rows nor ledger row."""
+    save(warehouse, ROWS)
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Ledger, "insert", fail)
+    for mode in ("append", "replace"):
+        with pytest.raises(ZeroDivisionError):
+            save(warehouse, ROWS.slice(1), mode)
+        assert read(warehouse)["id"] == [1, 2, 3]
