@@ -199,7 +199,8 @@ def restored(batches: pa.RecordBatchReader, recorded: pa.Schema) -> tuple[pa.Sch
     Raises:
         LoadError: While the rows pass: a value is not one of the recorded type, because somebody else wrote it.
     """
-    fields = [_field(field, recorded) for field in batches.schema]
+    written = {field.name: field for field in recorded}
+    fields = [_field(field, written.get(field.name)) for field in batches.schema]
     schema = pa.schema(fields, recorded.metadata)
 
     def rows() -> Iterator[pa.RecordBatch]:
@@ -210,11 +211,8 @@ def restored(batches: pa.RecordBatchReader, recorded: pa.Schema) -> tuple[pa.Sch
     return schema, rows()
 
 
-def _field(stored: pa.Field, recorded: pa.Schema) -> pa.Field:
-    if stored.name not in recorded.names:
-        return stored
-    written = recorded.field(stored.name)
-    if kinds.is_null(written.type) or not comes_back(stored.type, written.type):
+def _field(stored: pa.Field, written: pa.Field | None) -> pa.Field:
+    if written is None or kinds.is_null(written.type) or not comes_back(stored.type, written.type):
         return stored
     return pa.field(stored.name, written.type, metadata=written.metadata)
 

@@ -95,8 +95,6 @@ def _recorded(table: pa.Table) -> pa.Table:
 
 def _categorized(table: pa.Table) -> pa.Table:
     """Return the table whose categories are those that its fields list."""
-    for position, field in enumerate(table.schema):
-        column = categorized(table.column(position), field)
-        if column is not table.column(position) or field != without_categories(field):
-            table = table.set_column(position, without_categories(field), column)
-    return table
+    columns = [categorized(column, field) for column, field in zip(table.columns, table.schema, strict=True)]
+    schema = pa.schema([without_categories(field) for field in table.schema], table.schema.metadata)
+    return pa.table(columns, schema=schema)

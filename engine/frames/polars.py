@@ -125,10 +125,14 @@ class Polars(FrameLibrary):
 
 
 def _eager(table: pa.Table) -> pl.DataFrame:
-    for position, field in enumerate(table.schema):
-        column = _fitting(field.name, categorized(table.column(position), field))
-        table = table.set_column(position, field.with_type(column.type), column)
-    frame: Any = pl.from_arrow(table, rechunk=False)  # one chunk per batch: joining them costs as much as reading
+    columns = [
+        _fitting(field.name, categorized(column, field))
+        for column, field in zip(table.columns, table.schema, strict=True)
+    ]
+    schema = pa.schema([f.with_type(c.type) for f, c in zip(table.schema, columns, strict=True)], table.schema.metadata)
+    frame: Any = pl.from_arrow(
+        pa.table(columns, schema=schema), rechunk=False
+    )  # one chunk per batch: joining them costs as much as reading
     made: pl.DataFrame = frame
     return made
 

@@ -20,7 +20,7 @@ from engine.dialects import dialect_of
 from engine.errors import SaveError
 from engine.io.session import Session, using
 from engine.io.tables import TableLoader, TableSaver
-from engine.testing.values import CASES, FLAVOURS, TABLES, table_as
+from engine.testing.values import CASES, FLAVOURS, TABLES, frame_of, table_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,26 +51,52 @@ def outcomes(url: str) -> dict[str, Outcome]:
         AssertionError: A value or type came back changed, a refusal does not say where and what to do, or the libraries
             differ in what becomes of the same values.
     """
-    found: dict[str, Outcome] = {}
     with Session(url) as session, using(session):
-        for case in CASES:
-            frames = {flavour: case.frame(flavour) for flavour in FLAVOURS}
-            found[case.name] = _outcome(case.name, frames, "column x")
+        by_flavour = {flavour: _of_columns(flavour) for flavour in FLAVOURS}
+        found = {
+            case.name: {flavour: states[case.name] for flavour, states in by_flavour.items() if case.name in states}
+            for case in CASES
+        }
         for name, table in TABLES.items():
-            frames = {flavour: table_as(table, flavour) for flavour in FLAVOURS if flavour not in FLAVOURS[1:3]}
-            found[name] = _outcome(name, frames, "")
-    return found
+            flavours = [flavour for flavour in FLAVOURS if flavour not in FLAVOURS[1:3]]
+            found[name] = {each: _state(f"{name} of {each}", table_as(table, each), "") for each in flavours}
+    return {name: _outcome(name, states) for name, states in found.items()}
 
 
-def _outcome(name: str, frames: dict[str, Any], names_column: str) -> Outcome:
-    states = {
-        flavour: _state(f"{name} of {flavour}", frame, names_column)
-        for flavour, frame in frames.items()
-        if frame is not None
-    }
+def _outcome(name: str, states: dict[str, str]) -> Outcome:
     kinds = {state if state in (KEPT, EQUAL) else "refused" for state in states.values()}
     assert len(kinds) == 1, (name, states)
     return Outcome(tuple(states), states[next(reversed(states))])
+
+
+def _of_columns(flavour: str) -> dict[str, str]:
+    """Return what becomes of each column that a library has: those of one length together, a refused one by itself."""
+    states: dict[str, str] = {}
+    cases = [case for case in CASES if case.maker(flavour) is not None]
+    for rows in {len(case.arrow): None for case in cases}:
+        together = {case.name: case for case in cases if len(case.arrow) == rows}
+        while together:
+            frame, table = frame_of(together, flavour), f"{rows} rows of {flavour}"
+            try:
+                TableSaver(f'"{table}"').save_data(frame)
+            except SaveError as error:
+                message = error.message.replace("'", "")
+                refused = max((name for name in together if f"column {name}" in message), key=len, default=None)
+                if refused is None:
+                    raise
+                alone = frame_of({"x": together.pop(refused)}, flavour)
+                states[refused] = _state(f"{refused} of {flavour}", alone, "column x")
+                continue
+            back, _ = TableLoader(f'"{table}"').load_data(type(frame))
+            for name in together:
+                states[name] = compare(f"{name} of {flavour}", _columns(frame, name), _columns(back, name))
+            break
+    return states
+
+
+def _columns(frame: Any, name: str) -> Any:
+    wanted = ["row", name]
+    return frame.select(wanted) if isinstance(frame, pa.Table) else frame[wanted]
 
 
 def _state(table: str, frame: Any, names_column: str) -> str:

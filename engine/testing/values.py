@@ -44,17 +44,9 @@ class Case:
     own: Mapping[str, Callable[[], Any] | None] = field(default_factory=dict)
     in_polars: bool = True
 
-    def frame(self, flavour: str) -> Any:
-        """Return a frame of this column ``x`` beside the numbers of its rows, or None: there is no such type."""
-        own = self.own.get(flavour, _MAKE[flavour](self) if flavour in _MAKE else None)
-        if own is None:
-            return None
-        rows = range(len(self.arrow))
-        if flavour == "Arrow":
-            return pa.table({"row": pa.array(rows, pa.int64()), "x": own()})
-        if flavour == "polars":
-            return pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), "x": own()})
-        return pd.DataFrame({"row": pd.Series(rows, dtype="int64"), "x": own()})
+    def maker(self, flavour: str) -> Callable[[], Any] | None:
+        """Return what makes the column as a library has it, or None: it has no such type."""
+        return self.own.get(flavour, _MAKE[flavour](self) if flavour in _MAKE else None)
 
 
 _MAKE: dict[str, Callable[[Case], Callable[[], Any] | None]] = {
@@ -63,6 +55,22 @@ _MAKE: dict[str, Callable[[Case], Callable[[], Any] | None]] = {
     "Arrow": lambda case: lambda: case.arrow,
 }
 """What makes a column in the type that says the same as Arrow's, where the case does not say it otherwise."""
+
+
+def frame_of(cases: Mapping[str, Case], flavour: str) -> Any:
+    """Return a frame of a library with the columns of cases that it has, all as long, beside the numbers of their rows.
+
+    Args:
+        cases: By the name of the column.
+        flavour: The library.
+    """
+    made = {name: make() for name, case in cases.items() if (make := case.maker(flavour)) is not None}
+    rows = range(len(next(iter(cases.values())).arrow))
+    if flavour == "Arrow":
+        return pa.table({"row": pa.array(rows, pa.int64()), **made})
+    if flavour == "polars":
+        return pl.DataFrame({"row": pl.Series(rows, dtype=pl.Int64), **made})
+    return pd.DataFrame({"row": pd.Series(rows, dtype="int64"), **made})
 
 
 def _integers(name: str, bits: int, *, signed: bool) -> Case:
