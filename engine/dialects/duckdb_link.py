@@ -25,7 +25,11 @@ WRITERS: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 
 
 class Turn:
-    """One writer at a time per database of this process: two transactions of one process would conflict at commit."""
+    """One writer at a time per database of this process; readers wait for nobody.
+
+    Two transactions that write one table, or both make the ledger or a schema, would conflict. Others would not, but
+    gain nothing by being open together: DuckDB spreads the rows of one save over all its threads.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
