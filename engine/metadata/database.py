@@ -22,7 +22,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from engine.dialects.postgresql_faults import cause, refusal
+from engine.dialects.postgresql.faults import cause, refusal
 from engine.dialects.secrets import masked_url, parse_url
 from engine.errors import MetadataError, RequestError
 from engine.metadata.schema import SCHEMA

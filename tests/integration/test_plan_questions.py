@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from engine.dialects.duckdb import DuckDB
+from engine.dialects.duckdb.dialect import DuckDB
 from engine.io.materialization import from_, to
 from tests.fixtures.dataflows import run_sql, states
 

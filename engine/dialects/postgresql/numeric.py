@@ -18,12 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.dialects.postgresql_cells import INT8
+from engine.dialects.postgresql.cells import INT8
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from engine.dialects.postgresql_cells import Cells
+    from engine.dialects.postgresql.cells import Cells
 
 _BASE, _DECIMALS = 10_000, 4
 """The base of the digits, and how many decimal digits one has."""

@@ -9,7 +9,7 @@ import pytest
 
 from engine.dialects.base import TableName
 from engine.dialects.definitions import TableDefinition
-from engine.dialects.sqlite_definitions import completed, defined, definition_of
+from engine.dialects.sqlite.definitions import completed, defined, definition_of
 
 ODD = [
     "CREATE TABLE t (a BIGINT, b TEXT)",

@@ -3,7 +3,7 @@
 Theory of operation. The rows of a table stand in its leaf pages, in order; a walk down from the root finds them. A few
 leaves are read into one buffer, and all their rows are taken apart at once: first the lengths before each record, then
 column by column the serial types, which say class and width, and the places of the values. What a row keeps outside of
-its page is not in the buffer: such rows have to be read otherwise. `engine.dialects.sqlite_records` makes what is read
+its page is not in the buffer: such rows have to be read otherwise. `engine.dialects.sqlite.records` makes what is read
 here.
 
 Source: https://www.sqlite.org/fileformat2.html, sections 1.6 and 2.1.
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from engine.dialects.sqlite_image import INTERIOR, INTERIOR_HEADER, LEAF_HEADER, NOT_LOCAL, PAGE
+from engine.dialects.sqlite.image import INTERIOR, INTERIOR_HEADER, LEAF_HEADER, NOT_LOCAL, PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from engine.dialects.postgresql_cells import INT2, INT4, INT8, Cells, Memory, columns
-from engine.dialects.postgresql_numeric import decimals
+from engine.dialects.postgresql.cells import INT2, INT4, INT8, Cells, Memory, columns
+from engine.dialects.postgresql.numeric import decimals
 from engine.errors import LoadError
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ Theory of operation. A cursor makes a Python object of every value; copying rows
 fraction of that. So a query's rows go into a table without declared types, which changes no value, in a file of its
 own, whose name is removed as soon as it is open: nothing is left of it whatever happens. Then the database itself is
 let go, before the first row is handed out, and no lock waits for whoever reads. Where the pages do not hold what was
-expected (`engine.dialects.sqlite_pages`), the same rows are asked for over a cursor.
+expected (`engine.dialects.sqlite.pages`), the same rows are asked for over a cursor.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from engine.dialects.sqlite_image import PAGE
-from engine.dialects.sqlite_pages import rows_of
-from engine.dialects.sqlite_values import decoded_batch, stored_type, typed_batch
+from engine.dialects.sqlite.image import PAGE
+from engine.dialects.sqlite.pages import rows_of
+from engine.dialects.sqlite.values import decoded_batch, stored_type, typed_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from engine.dialects.sqlite_pages import Rows
+    from engine.dialects.sqlite.pages import Rows
 
 _SPOOL = "_e_spool"
 

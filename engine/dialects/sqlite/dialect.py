@@ -1,7 +1,7 @@
 """SQLite, through Python's own sqlite3 and nothing else.
 
 Theory of operation. A save is one ``BEGIN IMMEDIATE`` transaction, which locks the file against other writers. What is
-read is copied first, over a connection of its own, in one snapshot (`engine.dialects.sqlite_spool`). Only one copy of
+read is copied first, over a connection of its own, in one snapshot (`engine.dialects.sqlite.spool`). Only one copy of
 the SQLite library may touch a file in one process: another one (ADBC brings its own) drops the first one's POSIX locks
 when it closes the file, and commits are lost.
 
@@ -30,7 +30,7 @@ from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.recorded import check_comes_back
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
-from engine.dialects.sqlite_definitions import (
+from engine.dialects.sqlite.definitions import (
     belongings_of,
     completed,
     constraints_of,
@@ -42,9 +42,9 @@ from engine.dialects.sqlite_definitions import (
     renamed,
     restamped,
 )
-from engine.dialects.sqlite_loading import insertion
-from engine.dialects.sqlite_spool import Spool
-from engine.dialects.sqlite_values import column_type, parameter, storable
+from engine.dialects.sqlite.loading import insertion
+from engine.dialects.sqlite.spool import Spool
+from engine.dialects.sqlite.values import column_type, parameter, storable
 from engine.dialects.streams import started
 from engine.dialects.types import arrow_type, decoded, sql_type
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError

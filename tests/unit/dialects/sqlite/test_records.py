@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.dialects.sqlite_image import LARGEST_CELL, Template
-from engine.dialects.sqlite_records import cells
+from engine.dialects.sqlite.image import LARGEST_CELL, Template
+from engine.dialects.sqlite.records import cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from engine.dialects.postgresql_faults import cause, refusal
+from engine.dialects.postgresql.faults import cause, refusal
 from engine.dialects.secrets import masked_url
 from engine.dialects.warehouse import Warehouse
 from engine.errors import EngineError, MetadataError, StorageError

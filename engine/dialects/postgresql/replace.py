@@ -20,7 +20,7 @@ from psycopg import errors
 
 from engine.dialects import sql
 from engine.dialects.base import WriteMode
-from engine.dialects.postgresql_belongings import belongings, rebuilding, references, said, side_effects
+from engine.dialects.postgresql.belongings import belongings, rebuilding, references, said, side_effects
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Write
-    from engine.dialects.postgresql_belongings import Belonging, Reference
-    from engine.dialects.postgresql_link import Link
+    from engine.dialects.postgresql.belongings import Belonging, Reference
+    from engine.dialects.postgresql.link import Link
 
 IN_PLACE_ROWS = 10_000
 """Up to so many rows a table is replaced in place: that takes no longer than making a new one."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
-from engine.dialects.postgresql_faults import cause, refusal
+from engine.dialects.postgresql.faults import cause, refusal
 from engine.dialects.secrets import masked_url
 from engine.dialects.streams import Ahead
 from engine.errors import StorageError

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.dialects.sqlite_records import FIRST_ROW
+from engine.dialects.sqlite.records import FIRST_ROW
 
 if TYPE_CHECKING:
     import pyarrow as pa

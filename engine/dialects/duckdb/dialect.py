@@ -24,7 +24,7 @@ from sqlalchemy.dialects import postgresql
 from engine.dialects import sql
 from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableName, Traits, WriteMode
 from engine.dialects.declared import Defined, statements
-from engine.dialects.duckdb_link import WRITERS, Link, Turn, cannot_open, options_of, path_of
+from engine.dialects.duckdb.link import WRITERS, Link, Turn, cannot_open, options_of, path_of
 from engine.dialects.files import make_place
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.dialects.recorded import check_comes_back, checked_durations

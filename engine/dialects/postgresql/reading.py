@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from psycopg import errors, pq
 
-from engine.dialects import postgresql_decoding as decoding
+from engine.dialects.postgresql import decoding
 from engine.dialects.streams import started
 from engine.dialects.types import arrow_type
 from engine.errors import LoadError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from engine.dialects.postgresql_link import Link
+    from engine.dialects.postgresql.link import Link
 
 PIECE_ROWS, PIECE_BYTES = 32_768, 8_000_000
 """What is received before it is decoded, at most, but for a single row."""

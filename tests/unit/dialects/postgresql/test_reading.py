@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.dialects import postgresql_reading
-from engine.dialects.postgresql_decoding import DECODERS, decoded_rows
+from engine.dialects.postgresql import reading
+from engine.dialects.postgresql.decoding import DECODERS, decoded_rows
 from engine.dialects.warehouse import Warehouse
 from engine.errors import LoadError
 
@@ -88,7 +88,7 @@ def test_values_of_every_type_come_back(
     warehouse: Warehouse, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, piece_rows: int
 ) -> None:
     """What is read equals what psycopg reads row by row, NULLs among it, in however many pieces it comes."""
-    monkeypatch.setattr(postgresql_reading, "PIECE_ROWS", piece_rows)
+    monkeypatch.setattr(reading, "PIECE_ROWS", piece_rows)
     literals = [
         [f"{sa.literal(v).compile(compile_kwargs={'literal_binds': True})}::{t}" for v in values]
         for t, values in VALUES.items()

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engine.dialects import sql
-from engine.dialects.sqlite_image import Template
-from engine.dialects.sqlite_records import cells, keeps
-from engine.dialects.sqlite_values import stored
+from engine.dialects.sqlite.image import Template
+from engine.dialects.sqlite.records import cells, keeps
+from engine.dialects.sqlite.values import stored
 
 if TYPE_CHECKING:
     import sqlite3

@@ -14,10 +14,10 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from engine.dialects import postgresql_replace
 from engine.dialects.base import Commit, Intent, Write, WriteMode
 from engine.dialects.definitions import TableDefinition
-from engine.dialects.postgresql_link import lock_key
+from engine.dialects.postgresql import replace
+from engine.dialects.postgresql.link import lock_key
 from engine.dialects.warehouse import Warehouse
 from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
 
@@ -47,14 +47,14 @@ def plain(postgresql_url: str) -> Iterator[psycopg.Connection[Any]]:
 @pytest.fixture(params=["in place", "swap"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How a table is replaced that leaves the choice: small ones in place, large ones by a new table."""
-    monkeypatch.setattr(postgresql_replace, "IN_PLACE_ROWS", 0 if request.param == "swap" else 1_000_000)
+    monkeypatch.setattr(replace, "IN_PLACE_ROWS", 0 if request.param == "swap" else 1_000_000)
     return str(request.param)
 
 
 @pytest.fixture
 def swap(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every table counts as large."""
-    monkeypatch.setattr(postgresql_replace, "IN_PLACE_ROWS", 0)
+    monkeypatch.setattr(replace, "IN_PLACE_ROWS", 0)
 
 
 def save(warehouse: Warehouse, rows: Any, table: str = "t", mode: str = "replace", **asked: Any) -> Commit:
@@ -433,7 +433,7 @@ def test_who_is_in_the_way_is_named(
     warehouse: Warehouse, postgresql_url: str, plain: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A replace that cannot be published says who uses the table and since when, but not what they ask."""
-    monkeypatch.setattr(postgresql_replace, "SWAP_S", 0.3)
+    monkeypatch.setattr(replace, "SWAP_S", 0.3)
     save(warehouse, ROWS)
     with psycopg.connect(postgresql_url, application_name="report") as reader:
         reader.execute("SELECT 'secret' FROM t")
@@ -451,7 +451,7 @@ def test_another_user_in_the_way_is_named(
     plain: psycopg.Connection[Any], login: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of another user's session the server tells an ordinary user little: process, program and user are said."""
-    monkeypatch.setattr(postgresql_replace, "SWAP_S", 0.2)
+    monkeypatch.setattr(replace, "SWAP_S", 0.2)
     named = f"process {plain.info.backend_pid} .report. of {plain.info.user}"
     plain.execute("SET application_name = 'report'")
     with Warehouse(login("secret"), wait_s=0.2) as warehouse:

@@ -4,7 +4,7 @@ Theory of operation. A save is one transaction on the control connection: an adv
 into a staging table created in the same transaction, and then one of three ways to publish it:
 
 * the table is absent: the staging table, loaded with FREEZE, is renamed into place;
-* it is large, and all it has can be given to a new table: a swap (`engine.dialects.postgresql_replace`);
+* it is large, and all it has can be given to a new table: a swap (`engine.dialects.postgresql.replace`);
 * otherwise the rows are written in place.
 
 What cannot be kept is a refusal that lists it. ``CASCADE`` is never said.
@@ -22,15 +22,15 @@ import pyarrow as pa
 from psycopg import errors
 from sqlalchemy.dialects.postgresql import psycopg as sqlalchemy_psycopg
 
-from engine.dialects import postgresql_catalog as catalog
 from engine.dialects import sql
 from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Traits, UnknownCommitError, WriteMode
 from engine.dialects.declared import statements
-from engine.dialects.postgresql_copy import copy_in, staging_types
-from engine.dialects.postgresql_link import Link, cannot_connect, connected, holder_of, keywords_of, lock_key, server_of
-from engine.dialects.postgresql_reading import arrow_schema, described, first_row, streamed
-from engine.dialects.postgresql_replace import Replacement, analyze
-from engine.dialects.postgresql_views import publish_view
+from engine.dialects.postgresql import catalog
+from engine.dialects.postgresql.copy import copy_in, staging_types
+from engine.dialects.postgresql.link import Link, cannot_connect, connected, holder_of, keywords_of, lock_key, server_of
+from engine.dialects.postgresql.reading import arrow_schema, described, first_row, streamed
+from engine.dialects.postgresql.replace import Replacement, analyze
+from engine.dialects.postgresql.views import publish_view
 from engine.dialects.recorded import checked_durations
 from engine.dialects.stamps import stamped
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError

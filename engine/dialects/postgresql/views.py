@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from engine.dialects import postgresql_catalog as catalog
 from engine.dialects import sql
 from engine.dialects.base import Staged, TableName
-from engine.dialects.postgresql_replace import Replacement, patiently
+from engine.dialects.postgresql import catalog
+from engine.dialects.postgresql.replace import Replacement, patiently
 from engine.dialects.stamps import stamped
 
 if TYPE_CHECKING:
     import psycopg
 
     from engine.dialects.base import Column, Dialect, PhysicalTable, Write
-    from engine.dialects.postgresql_link import Link
+    from engine.dialects.postgresql.link import Link
 
 _OPTIONS = """
 SELECT unnest(c.reloptions) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

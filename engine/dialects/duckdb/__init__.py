@@ -1,0 +1,1 @@
+"""DuckDB: its dialect, and what only that needs."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: its dialect, and what only that needs."""

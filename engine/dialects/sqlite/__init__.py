@@ -1,0 +1,1 @@
+"""SQLite: its dialect, and what only that needs."""
