@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, Write
 
 
+DUPLICATE = "a key stands for one row: let the dataflow give one for each, or declare another key"
+"""What to do where two rows have one key."""
+
+
 def same_columns(staged: Sequence[Column], before: Sequence[Column], *, ordered: bool = False) -> bool:
     """Say whether two tables have the same columns by name and type."""
     a, b = [(c.name, c.type) for c in staged], [(c.name, c.type) for c in before]

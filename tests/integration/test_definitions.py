@@ -177,6 +177,15 @@ def test_another_primary_key_is_a_mismatch(warehouse: Warehouse) -> None:
         save(warehouse, ROWS, primary_key="name")
 
 
+def test_a_key_that_occurs_twice_is_refused(warehouse: Warehouse) -> None:
+    """Two rows of one declared key are the value's fault: the error names the table and says so; nothing changes."""
+    save(warehouse, ROWS, primary_key="id")
+    with pytest.raises(SaveError, match="a key stands for one row") as caught:
+        save(warehouse, pa.table({"id": [7, 7], "price": [1.5, 2.5], "name": ["a", "b"]}), primary_key="id")
+    assert str(warehouse.name("t")) in str(caught.value)
+    assert sorted(read(warehouse)["id"].to_pylist()) == [1, 2, 3]
+
+
 def test_a_view_has_no_key(warehouse: Warehouse) -> None:
     """What only tables have is refused for a view."""
     save(warehouse, ROWS)

@@ -26,7 +26,7 @@ from engine.dialects.base import Column, Dialect, PhysicalTable, Staged, TableNa
 from engine.dialects.declared import Defined, statements
 from engine.dialects.duckdb.link import WRITERS, Link, Turn, cannot_open, options_of, path_of
 from engine.dialects.files import make_place
-from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.publishing import DUPLICATE, same_columns, write_in_place
 from engine.dialects.recorded import check_comes_back, checked_durations
 from engine.dialects.stamps import stamp_of, stamped
 from engine.dialects.streams import Guarded, rechunked, started
@@ -131,7 +131,8 @@ class DuckDB(Dialect):
     def translate(self, error: Exception, *, location: str, saving: bool) -> StorageError:
         """Say which of the usual things happened."""
         text = " ".join(str(error).split("\n\nLINE")[0].split())
-        if isinstance(error, duckdb.TransactionException) or (
+        is_duplicate = "duplicate key" in text.lower() and "_engine_ledger" not in text
+        if (isinstance(error, duckdb.TransactionException) and not is_duplicate) or (
             isinstance(error, duckdb.ConstraintException) and "_engine_ledger" in text
         ):
             return ConcurrentWriteError(
@@ -145,6 +146,7 @@ class DuckDB(Dialect):
             )
         hint = "check the names in the query" if self.is_missing(error) else ""
         hint = "correct the SQL" if isinstance(error, duckdb.ParserException) else hint
+        hint = DUPLICATE if is_duplicate else hint
         return (SaveError if saving else LoadError)(f"DuckDB refused {location}: {text}", location=location, hint=hint)
 
     def is_missing(self, error: Exception) -> bool:

@@ -26,7 +26,7 @@ from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Trai
 from engine.dialects.declared import statements
 from engine.dialects.definitions import PARTS
 from engine.dialects.files import make_place
-from engine.dialects.publishing import same_columns, write_in_place
+from engine.dialects.publishing import DUPLICATE, same_columns, write_in_place
 from engine.dialects.recorded import check_comes_back
 from engine.dialects.row_hash import hash_rows
 from engine.dialects.secrets import masked_url
@@ -155,6 +155,7 @@ class SQLite(Dialect):
             return ConcurrentWriteError(f"another run was faster at {location}", location=location, hint="run again")
         hint = "check the names in the query" if self.is_missing(error) else ""
         hint = "correct the SQL" if "syntax error" in text or "incomplete input" in text else hint
+        hint = DUPLICATE if text.startswith("UNIQUE constraint failed") else hint
         hint = (
             "make room on the disk, for reading also where temporary files go (TMPDIR)" if "is full" in text else hint
         )
