@@ -70,13 +70,26 @@ def _insert(
         return
     names = tuple(rows[0])
     if connection.dialect.name == "sqlite":
-        text, places = _prepared(table, names, update)
-        connection.exec_driver_sql(text, list(zip(*(place(rows) for place in places), strict=True)))
+        # To SQLite a row that may have to be updated costs twice a new one, and most are new.
+        if _run_prepared(connection, table, names, rows, None) < len(rows) and update is not None:
+            _run_prepared(connection, table, names, rows, update)
         return
     statement = _statement(connection.dialect.name, table, names, update)
     told = {name: tell for name in names if (tell := _telling(table.c[name].type, connection.dialect))}
     values = [{**row, **{name: tell(row[name]) for name, tell in told.items()}} for row in rows]
     connection.execute(statement, {"rows": values})
+
+
+def _run_prepared(
+    connection: sa.Connection,
+    table: sa.Table,
+    names: tuple[str, ...],
+    rows: Sequence[Mapping[str, Any]],
+    update: Update | None,
+) -> int:
+    """Run SQLite's statement for each row; return how many rows it inserted or updated."""
+    text, places = _prepared(table, names, update)
+    return connection.exec_driver_sql(text, list(zip(*(place(rows) for place in places), strict=True))).rowcount
 
 
 @functools.cache
