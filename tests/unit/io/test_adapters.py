@@ -59,6 +59,7 @@ def model_of(type_: Any) -> Any:
     x, y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
     library = pytest.importorskip(type_.__module__.partition(".")[0])
     if library.__name__ == "xgboost":
+        pytest.importorskip("sklearn")  # its estimators are made for it
         model = library.XGBRegressor(n_estimators=2).fit(x, y)
         return model if type_ is library.XGBModel else model.get_booster()
     data, settings = library.Dataset(x, y), {"verbose": -1, "min_data_in_leaf": 1}
