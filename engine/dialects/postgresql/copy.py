@@ -11,7 +11,7 @@ import pgpq
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.dialects.sending import sending
+from engine.dialects.postgresql.sending import sending
 from engine.dialects.sql import quoted
 from engine.dialects.streams import rechunked
 from engine.dialects.types import arrow_type, decoded, is_list, plain_type, sql_type

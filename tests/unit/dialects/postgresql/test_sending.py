@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from engine.dialects.sending import AHEAD, sending
+from engine.dialects.postgresql.sending import AHEAD, sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
