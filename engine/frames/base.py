@@ -270,8 +270,8 @@ class FrameLibrary(ABC):
         return self.stays_in_database
 
     def row_count(self, frame: Any) -> int | None:
-        """Return the number of rows where it is known without computing, else None."""
-        return len(frame) if hasattr(frame, "__len__") else None
+        """Return the number of rows where it is known without computing, else None: to count a query would run it."""
+        return None if self.stays_in_database or not hasattr(frame, "__len__") else len(frame)
 
 
 def bare(annotation: Any) -> Any:

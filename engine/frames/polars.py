@@ -9,7 +9,7 @@ stream, which can be read only once, it stands on rows in memory.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import polars as pl
 import pyarrow as pa
@@ -130,11 +130,8 @@ def _eager(table: pa.Table) -> pl.DataFrame:
         for column, field in zip(table.columns, table.schema, strict=True)
     ]
     schema = pa.schema([f.with_type(c.type) for f, c in zip(table.schema, columns, strict=True)], table.schema.metadata)
-    frame: Any = pl.from_arrow(
-        pa.table(columns, schema=schema), rechunk=False
-    )  # one chunk per batch: joining them costs as much as reading
-    made: pl.DataFrame = frame
-    return made
+    # One chunk per batch: joining them costs as much as reading.
+    return cast("pl.DataFrame", pl.from_arrow(pa.table(columns, schema=schema), rechunk=False))
 
 
 def _stream(frame: pl.DataFrame | pl.LazyFrame | pl.Series, *, views: bool) -> pa.RecordBatchReader:

@@ -63,8 +63,3 @@ class SQLAlchemySelects(FrameLibrary):
             return ()
         columns = frame.c if isinstance(frame, sa.Table) else frame.selected_columns
         return tuple(column.name for column in columns)
-
-    def row_count(self, frame: Any) -> int | None:
-        """Return None: counting would run the query."""
-        del frame
-        return None

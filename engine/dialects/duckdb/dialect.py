@@ -132,9 +132,8 @@ class DuckDB(Dialect):
         """Say which of the usual things happened."""
         text = " ".join(str(error).split("\n\nLINE")[0].split())
         is_duplicate = "duplicate key" in text.lower() and "_engine_ledger" not in text
-        if (isinstance(error, duckdb.TransactionException) and not is_duplicate) or (
-            isinstance(error, duckdb.ConstraintException) and "_engine_ledger" in text
-        ):
+        is_taken = isinstance(error, duckdb.ConstraintException) and "_engine_ledger" in text
+        if is_taken or (isinstance(error, duckdb.TransactionException) and not is_duplicate):
             return ConcurrentWriteError(
                 f"another writer was faster at {location}: {text}", location=location, hint="run again"
             )
