@@ -62,6 +62,7 @@ def taken_out(raw: Any, run_id: str) -> list[list[tuple[Any, ...]]]:
     """Take the rows of a run out of the database, and return them by table."""
     own = f"(SELECT node_run_id FROM node_run WHERE run_id = '{run_id}')"
     rows = [raw.execute(f"SELECT * FROM {table} WHERE node_run_id IN {own}").fetchall() for table in TABLES]
+    raw.execute(f"DELETE FROM node_run_edge WHERE node_run_id IN {own}")
     raw.execute(f"DELETE FROM node_run WHERE run_id = '{run_id}'")
     raw.commit()
     return rows

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from engine.metadata import schema
 from engine.metadata.records import Dataset, NodeRun, NodeRunState, OutputRecord
-from engine.metadata.schema import DONE, identity
+from engine.metadata.schema import LAST_OF_OUTPUT, identity
 from engine.metadata.statements import select_in
 from engine.metadata.versions import LIVE, OBSERVED
 
@@ -127,7 +127,7 @@ def _last_done() -> sa.Select[Any]:
     inner = r.alias("last_run")
     last = (
         sa.select(inner.c.node_run_id)
-        .where(inner.c.node_id == n.c.node_id, inner.c.state.in_([sa.literal_column(f"'{state}'") for state in DONE]))
+        .where(inner.c.node_id == n.c.node_id, sa.text(LAST_OF_OUTPUT))
         .order_by(inner.c.node_run_id.desc())
         .limit(1)
         .scalar_subquery()

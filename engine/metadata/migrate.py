@@ -158,13 +158,13 @@ def create(connection: sa.Connection) -> None:
         connection.execute(sa.text(statement))
 
 
-def run_revisions(connection: sa.Connection) -> None:
-    """Run the revisions from the one the database has to the newest."""
+def run_revisions(connection: sa.Connection, last: str = "head") -> None:
+    """Run the revisions from the one the database has to the newest, or to another."""
     from alembic import command
 
     config = configuration()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, last)
 
 
 @contextlib.contextmanager

@@ -41,11 +41,11 @@ def _change(url: str, sql: str) -> None:
         connection.execute(sa.text(sql))
 
 
-def _downgrade(url: str) -> None:
+def _downgrade(url: str, revision: str = "base") -> None:
     with migrate.upgrading(url) as connection:
         config = migrate.configuration()
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(config, revision)
 
 
 def _run_all_revisions(url: str) -> None:
@@ -232,7 +232,39 @@ def test_an_old_database_keeps_its_rows(metadata_url: str, monkeypatch: pytest.M
         assert store.query("SELECT run_id, note FROM run")[1] == [(told.run_id, None)]
         assert store.query("SELECT dataset FROM output_writer")[1] == [("marts.daily",)]
         assert store.latest(PROJECT, ["daily"])["daily"].version_id == told.commit_id
-    assert migrate.current(metadata_url) == "0002"
+    assert migrate.current(metadata_url) == "9998"
+
+
+def test_rows_of_the_first_revision_are_kept(metadata_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of the first revision is upgraded with every row, under a store that is open; it can go back, too."""
+    with monkeypatch.context() as then:
+        _with_head(then, "0001")
+        with migrate.upgrading(metadata_url) as connection:
+            migrate.run_revisions(connection, "0001")
+        old_objects = _objects(metadata_url)
+        store = MetadataStore(metadata_url)
+        for n in range(3):
+            told = RecordedRun(store, seconds=n, code=f"code-{n}")
+            told.complete(seq=n + 1)
+        rows = _rows(metadata_url)
+    assert all(rows[name] for name in ("node_run", "node_run_edge", "node_run_reason", "node_run_output"))
+    assert migrate.upgrade(metadata_url) == schema.HEAD
+    assert _rows(metadata_url) == rows
+    RecordedRun(store, seconds=3, code="code-3").complete(seq=4)
+    assert store.latest(PROJECT, ["daily"])["daily"].token == "token-daily-4"  # noqa: S105 - not a password
+    store.close()
+    _with_head(monkeypatch, "0001")  # whose views stand on its tables
+    _downgrade(metadata_url, "0001")
+    assert _objects(metadata_url) == old_objects
+
+
+def _rows(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """Return all rows of the metadata's tables, in an order of their own."""
+    with _looking(url) as connection:
+        return {
+            name: sorted((tuple(row) for row in connection.execute(sa.select(table))), key=repr)
+            for name, table in schema.metadata.tables.items()
+        }
 
 
 @pytest.mark.parametrize("metadata_url", ["sqlite"], indirect=True)
@@ -242,7 +274,7 @@ def test_a_file_is_backed_up_before_an_upgrade(
     """Before an upgrade the file is copied beside itself, the copy is whole, and three copies are kept."""
     with contextlib.closing(MetadataStore(metadata_url)) as store:
         RecordedRun(store).complete()
-    folder = tmp_path / ".engine"
+    folder, before = tmp_path / ".engine", schema.HEAD
     for n in range(4):
         (folder / f"metadata.db.2020010{n}T000000000000-0000.backup").touch()
     _with_next_revision(monkeypatch, tmp_path)
@@ -251,7 +283,7 @@ def test_a_file_is_backed_up_before_an_upgrade(
     assert len(backups) == migrate.KEPT_BACKUPS
     with contextlib.closing(sqlite3.connect(backups[-1])) as copy:
         assert copy.execute("SELECT count(*), (SELECT version_num FROM alembic_version) FROM run").fetchall() == [
-            (1, "0001")
+            (1, before)
         ]
 
 
@@ -300,7 +332,7 @@ def test_scripts_come_with_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path
 _NEXT = """
 from alembic import op
 import sqlalchemy as sa
-revision, down_revision, branch_labels, depends_on, views = "0002", "0001", None, None, ""
+revision, down_revision, branch_labels, depends_on, views = "9998", "@", None, None, ""
 def upgrade():
     recreate = "always" if op.get_context().dialect.name == "sqlite" else "never"
     with op.batch_alter_table("run", recreate=recreate) as run:
@@ -317,10 +349,15 @@ def _with_next_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
     (scripts / "versions").mkdir(parents=True)
     for path in [source / "env.py", *(source / "versions").glob("*.py")]:
         (scripts / path.relative_to(source)).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
-    (scripts / "versions" / "0002_next.py").write_text(_NEXT, encoding="utf-8")
+    (scripts / "versions" / "9998_next.py").write_text(_NEXT.replace("@", schema.HEAD), encoding="utf-8")
     monkeypatch.setattr(migrate, "script_location", lambda: scripts)
-    monkeypatch.setattr(migrate, "HEAD", "0002")
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    _with_head(monkeypatch, "9998")
+
+
+def _with_head(monkeypatch: pytest.MonkeyPatch, revision: str) -> None:
+    """Let the code take a revision for the newest."""
+    monkeypatch.setattr(migrate, "HEAD", revision)
+    monkeypatch.setattr(schema, "HEAD", revision)
 
 
 def test_fork_is_safe(metadata_url: str) -> None:

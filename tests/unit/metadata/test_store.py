@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from engine.errors import MetadataError, RequestError, RunNotFoundError, UnknownNodeError
 from engine.identifiers import new_id
-from engine.metadata import schema
+from engine.metadata import lookups, schema
 from engine.metadata.database import Database
 from engine.metadata.records import Dataset, InputRead, NodeRun, NodeRunState, NodeVersion, Run, RunParameter, RunState
 from engine.metadata.store import MetadataStore
@@ -171,6 +171,30 @@ def test_a_ledger_replays_into_an_empty_store(metadata_store: MetadataStore) -> 
     assert metadata_store.lineage(PROJECT, "daily")["run_id"] == lost.run_id
 
 
+_REFERENCES = (
+    ("node_run", "run_id", "run"),
+    ("node_run", "node_id", "node"),
+    ("node_run", "node_version_id", "node_version"),
+    ("node_run_edge", "node_run_id", "node_run"),
+    ("node_run_edge", "upstream_node_run_id", "node_run"),
+)
+"""Which columns name a row of which table, although no foreign key says so (decision 17)."""
+
+
+def test_what_has_no_foreign_key_refers_to_rows_that_are_there(metadata_store: MetadataStore) -> None:
+    """Node runs and edges name rows that are there: told in full, aborted, and told by a ledger."""
+    RecordedRun(metadata_store).complete()
+    started, lost = RecordedRun(metadata_store, seconds=10), RecordedRun(metadata_store, seconds=20, output="weekly")
+    started.start()
+    metadata_store.settle([lost.version()], [node_run.node_run_id for node_run in metadata_store.unfinished(PROJECT)])
+    assert _rows(metadata_store, "SELECT count(*) FROM node_run")[0] == (5,)
+    for table, column, parent in _REFERENCES:
+        key = schema.metadata.tables[parent].primary_key.columns[0].name
+        assert _rows(metadata_store, f"SELECT count({column}) > 0 FROM {table}") == [(True,)]
+        orphans = f"SELECT * FROM {table} WHERE {column} NOT IN (SELECT {key} FROM {parent})"
+        assert _rows(metadata_store, orphans) == [], (table, column)
+
+
 def test_a_warehouse_made_anew_counts_from_one_again(metadata_store: MetadataStore) -> None:
     """When the ledger starts again, its first row is live and what it does not know any more is lost."""
     for n in (1, 2):
@@ -180,6 +204,20 @@ def test_a_warehouse_made_anew_counts_from_one_again(metadata_store: MetadataSto
     assert metadata_store.latest(PROJECT, ["daily"])["daily"].version_id == again.commit_id
     states = _rows(metadata_store, "SELECT state FROM dataset_version WHERE change <> 'observed' ORDER BY committed_at")
     assert states == [("superseded",), ("lost",), ("live",)]
+
+
+def test_the_last_build_of_an_output_is_found_by_its_index(metadata_store: MetadataStore) -> None:
+    """How an output's last build ended is found at once, however often it was fresh: the index has these words."""
+    metadata_store.runs(None)
+    with metadata_store._database.read() as connection:
+        question = lookups._last_done().where(schema.node.c.node_id == "x")
+        text = question.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        explain = "EXPLAIN QUERY PLAN"
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+            explain = "EXPLAIN"
+        told = "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {text}"))
+    assert "ix_node_run_done" in told
 
 
 def test_sources_have_versions_of_their_own(metadata_store: MetadataStore) -> None:
