@@ -53,7 +53,8 @@ UNION ALL SELECT TRUE, 'rule ' || quote_ident(r.rulename), '' FROM t JOIN pg_rew
    AND (t.relkind = 'r' OR r.rulename <> '_RETURN')
 UNION ALL SELECT TRUE, 'policy ' || quote_ident(p.polname), '' FROM t JOIN pg_policy p ON p.polrelid = t.oid
 UNION ALL SELECT TRUE, 'row security', '' FROM t WHERE relrowsecurity OR relforcerowsecurity
-UNION ALL SELECT TRUE, 'publication', '' FROM t JOIN pg_publication_rel p ON p.prrelid = t.oid
+UNION ALL SELECT TRUE, 'publication', '' FROM t JOIN pg_publication_tables p ON p.schemaname = %(schema)s
+   AND p.tablename = t.relname
 UNION ALL SELECT TRUE, 'owner ' || pg_get_userbyid(relowner), '' FROM t WHERE pg_get_userbyid(relowner) <> current_user
 UNION ALL SELECT TRUE, 'subscription', '' FROM t JOIN pg_subscription_rel s ON s.srrelid = t.oid
 UNION ALL SELECT TRUE, 'extension ' || quote_ident(e.extname), '' FROM t JOIN pg_depend d

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engine.dialects import sql
 from engine.dialects.base import Column, PhysicalTable, TableName
 from engine.dialects.declared import Defined
 from engine.dialects.stamps import stamp_of
@@ -55,6 +56,12 @@ UNION ALL SELECT 'comment', ARRAY[a.attname::text], d.description FROM t JOIN pg
   JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.objsubid
 """
 
+_PUBLISHES = "SELECT EXISTS (SELECT FROM pg_publication WHERE puballtables)"
+_PUBLISHES_SCHEMA = f"""{_PUBLISHES} OR EXISTS (
+    SELECT FROM pg_publication_namespace p JOIN pg_namespace n ON n.oid = p.pnnspid WHERE n.nspname = %s)"""
+_SCHEMA_PUBLICATIONS = 150_000
+"""Since PostgreSQL 15 a publication can take in the tables of a schema."""
+
 
 def look_up(cursor: psycopg.Cursor[Any], names: Sequence[TableName]) -> dict[TableName, PhysicalTable | None]:
     """Look all these tables up, in one query."""
@@ -90,6 +97,22 @@ def comment_on(cursor: psycopg.Cursor[Any], table: TableName) -> str | None:
         (table.schema, table.name),
     ).fetchone()
     return row[0] if row else None
+
+
+def publishes_new_tables(control: psycopg.Connection[Any], schema: str) -> bool:
+    """Say whether a publication takes in whatever table comes into the schema."""
+    if control.info.server_version >= _SCHEMA_PUBLICATIONS:
+        row = control.execute(_PUBLISHES_SCHEMA, (schema,)).fetchone()
+    else:
+        row = control.execute(_PUBLISHES).fetchone()
+    return bool(row and row[0])
+
+
+def is_unlogged(cursor: psycopg.Cursor[Any], table: TableName) -> bool:
+    """Say whether the rows of a table are published to nobody, and do not outlive a crash of the server."""
+    asked = "SELECT relpersistence = 'u' FROM pg_class WHERE oid = to_regclass(%s)"
+    row = cursor.execute(asked, (sql.quoted_table(table),)).fetchone()
+    return bool(row and row[0])
 
 
 def defined(cursor: psycopg.Cursor[Any], table: TableName) -> Defined:

@@ -7,13 +7,16 @@ into a staging table created in the same transaction, and then one of three ways
 * it is large, and all it has can be given to a new table: a swap (`engine.dialects.postgresql.replace`);
 * otherwise the rows are written in place.
 
-What cannot be kept is a refusal that lists it. ``CASCADE`` is never said.
+What cannot be kept is a refusal that lists it. ``CASCADE`` is never said. Where a publication takes in every new table,
+subscribers would be sent the rows under the name of the staging table: there it is unlogged, which publishes nothing,
+and the rows enter the table itself.
 """
 
 from __future__ import annotations
 
 import re
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,7 +34,7 @@ from engine.dialects.postgresql.link import Link, cannot_connect, connected, hol
 from engine.dialects.postgresql.reading import arrow_schema, described, first_row, streamed
 from engine.dialects.postgresql.replace import Replacement, analyze
 from engine.dialects.postgresql.views import publish_view
-from engine.dialects.publishing import DUPLICATE
+from engine.dialects.publishing import DUPLICATE, write_in_place
 from engine.dialects.recorded import checked_durations
 from engine.dialects.stamps import stamped
 from engine.errors import ConcurrentWriteError, LoadError, SaveError, StorageError
@@ -263,16 +266,18 @@ class PostgreSQL(Dialect):
     ) -> Staged:
         """Create the staging table and COPY into it, frozen, or fill it from a query."""
         name, control = sql.quoted_table(staging), connection.control
+        is_published = catalog.publishes_new_tables(control, staging.schema)
+        create = f"CREATE {'UNLOGGED ' if is_published else ''}TABLE {name}"
         if isinstance(rows, pa.RecordBatchReader):
             schema, wanted = rows.schema, staging_types(rows.schema, types)
             columns = ", ".join(f"{sql.quoted(column)} {type_}" for column, type_ in wanted.items())
-            control.execute(f"CREATE TABLE {name} ({columns})".encode())
+            control.execute(f"{create} ({columns})".encode())
             count = copy_in(control.cursor(), name, checked_durations(rows), wanted)
             parsed = [n for n in types if n in wanted and types[n] != wanted[n]]
             for column in parsed:
                 to = f"TYPE {types[column]} USING {sql.quoted(column)}::{types[column]}"
                 control.execute(f"ALTER TABLE {name} ALTER {sql.quoted(column)} {to}".encode())
-            frozen = not parsed  # a changed type writes the table anew
+            frozen = not (parsed or is_published)  # a changed type writes the table anew
         else:
             text = self._text(connection, rows)
             if types:
@@ -280,7 +285,7 @@ class PostgreSQL(Dialect):
                 picked = ", ".join(sql.quoted(n) + (f"::{types[n]}" if n in types else "") for n in names)
                 text = f"SELECT {picked} FROM ({text}\n) AS _e_rows"
             schema = arrow_schema(described(control, text))
-            count = control.execute(f"CREATE TABLE {name} AS {text}".encode()).rowcount
+            count = control.execute(f"{create} AS {text}".encode()).rowcount
             frozen = False
         found = self.tables(connection, [staging])[staging]
         return Staged(staging, schema, count, found.columns if found else (), frozen=frozen)
@@ -293,7 +298,7 @@ class PostgreSQL(Dialect):
         comment = catalog.comment_on(cursor, table) if before is not None else None
         names = [column.name for column in staged.columns]
         if before is None:
-            cursor.execute(f"ALTER TABLE {sql.quoted_table(staged.table)} RENAME TO {sql.quoted(table.name)}".encode())
+            self._begin(connection, staged, write)
             self._define(cursor, table, write, names)
             analyze(cursor, table)
         else:
@@ -303,6 +308,16 @@ class PostgreSQL(Dialect):
         text = sql.literal(stamped(write.definition.comment or comment, commit_id))
         cursor.execute(f"COMMENT ON TABLE {sql.quoted_table(table)} IS {text}".encode())
         return commit_id
+
+    def _begin(self, connection: Link, staged: Staged, write: Write) -> None:
+        """Make the staged rows a table that was absent."""
+        control, name, staging = connection.control, sql.quoted_table(write.table), sql.quoted_table(staged.table)
+        if catalog.is_unlogged(control.cursor(), staged.table):
+            control.execute(f"CREATE TABLE {name} (LIKE {staging})".encode())
+            empty = PhysicalTable(None, staged.columns)
+            write_in_place(self, connection, staged, replace(write, mode=WriteMode.APPEND), empty)
+        else:
+            control.execute(f"ALTER TABLE {staging} RENAME TO {sql.quoted(write.table.name)}".encode())
 
     def _define(self, cursor: psycopg.Cursor[Any], on: TableName, write: Write, names: Sequence[str]) -> None:
         """Add to a table what the definition asks for and it lacks."""

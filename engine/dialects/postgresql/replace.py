@@ -20,7 +20,8 @@ from psycopg import errors
 
 from engine.dialects import sql
 from engine.dialects.base import WriteMode
-from engine.dialects.postgresql.belongings import belongings, rebuilding, references, said, side_effects
+from engine.dialects.postgresql.belongings import Belonging, belongings, rebuilding, references, said, side_effects
+from engine.dialects.postgresql.catalog import is_unlogged
 from engine.dialects.publishing import same_columns, write_in_place
 from engine.errors import ConcurrentWriteError, SaveError, SchemaMismatchError
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from engine.dialects.base import Dialect, PhysicalTable, Staged, TableName, Write
-    from engine.dialects.postgresql.belongings import Belonging, Reference
+    from engine.dialects.postgresql.belongings import Reference
     from engine.dialects.postgresql.link import Link
 
 IN_PLACE_ROWS = 10_000
@@ -120,6 +121,8 @@ class Replacement:
         """Put what was staged in the place of something of another kind, or of a view with other columns."""
         there = belongings(self.cursor, self.write.table)
         lost = [thing for thing in there if not thing.text.startswith(_OF_ANY_KIND)]
+        if is_unlogged(self.cursor, self.staged.table):
+            lost.append(Belonging(stays=True, text="what a publication sends of it", detail=""))
         if not lost:
             try:
                 self._swap(there)
