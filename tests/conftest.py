@@ -5,9 +5,13 @@ from __future__ import annotations
 import atexit
 import os
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.doctest import DoctestModule
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 pytest.register_assert_rewrite("engine.testing", "tests.fixtures")
 
@@ -17,6 +21,13 @@ pytest_plugins = [
     "tests.fixtures.dataflows",
     "tests.fixtures.metadata",
 ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in the engine only: a test file that cannot be imported is an error, no skipped example."""
+    found = yield
+    return [collector for collector in found if not isinstance(collector, DoctestModule)]
 
 
 def pytest_make_parametrize_id(val: Any) -> str | None:

@@ -123,7 +123,7 @@ def _unquoted(name: str) -> str:
 
 
 def belongings_of(main: sqlite3.Connection, table: TableName) -> list[str]:
-    """Return the statements that make a table's indexes and triggers, and let its AUTOINCREMENT go on."""
+    """Return the statements that give a table its indexes and triggers, AUTOINCREMENT's last key and statistics."""
     rows = main.execute(
         "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND lower(tbl_name) = lower(?)"
         " AND sql IS NOT NULL ORDER BY type, rowid",
@@ -137,6 +137,18 @@ def belongings_of(main: sqlite3.Connection, table: TableName) -> list[str]:
             fresh = f"SELECT {sql.literal(name)}, {last} WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE {its})"
             statements.append(f"DELETE FROM sqlite_sequence WHERE {its} AND seq < {last}")
             statements.append(f"INSERT INTO sqlite_sequence {fresh}")
+    return statements + _statistics(main, table)
+
+
+def _statistics(main: sqlite3.Connection, table: TableName) -> list[str]:
+    """Return the statements that say again what ANALYZE found: indexes without it are chosen by rules of thumb."""
+    there = "SELECT name FROM sqlite_master WHERE name IN ('sqlite_stat1', 'sqlite_stat4')"
+    statements = []
+    for (kept,) in main.execute(there).fetchall():
+        columns = [row[1] for row in main.execute(f"PRAGMA table_info({kept})")]
+        values = " || ', ' || ".join(f"quote({column})" for column in columns)
+        written = f"SELECT 'INSERT INTO {kept} VALUES (' || {values} || ')' FROM {kept} WHERE lower(tbl) = lower(?)"
+        statements += [row[0] for row in main.execute(written, (table.name,)).fetchall()]
     return statements
 
 

@@ -185,6 +185,19 @@ def test_a_replace_keeps_the_definition_or_is_refused(warehouse: Warehouse, path
     assert read(warehouse, "SELECT id FROM t").num_rows == 0
 
 
+def test_what_the_planner_knows_is_kept(warehouse: Warehouse, path: Path) -> None:
+    """What ANALYZE found about a table and its indexes is there after a replace, also for another's table beside it."""
+    rows = pa.table({"id": [1, 2, 2], "it's": ["a", "b", "c"]})
+    for name in ("t", "other"):
+        save(warehouse, rows, name)
+    with closing(sqlite3.connect(path)) as other:
+        other.executescript("""CREATE INDEX "a 'key'" ON t ("it's"); CREATE INDEX by_id ON t (id); ANALYZE""")
+        known = sorted(other.execute("SELECT * FROM sqlite_stat1").fetchall(), key=str)
+        assert {"a 'key'", "by_id"} <= {index for _, index, _ in known}
+        save(warehouse, rows.slice(1))
+        assert sorted(other.execute("SELECT * FROM sqlite_stat1").fetchall(), key=str) == known
+
+
 @pytest.mark.parametrize("mode", ["replace", "append"])
 def test_foreign_keys_hold(warehouse: Warehouse, path: Path, mode: str) -> None:
     """Rows that would leave a foreign key without its row, of the table or to it, are refused; nothing changes."""

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.dialects.test_sqlite_records import BYTES, INTEGERS, TEXTS
 
 from engine.dialects.sqlite.pages import rows_of
 from engine.dialects.sqlite.spool import Spool
+from tests.unit.dialects.sqlite.test_records import BYTES, INTEGERS, TEXTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
