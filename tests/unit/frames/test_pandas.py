@@ -14,6 +14,8 @@ import pyarrow as pa
 import pytest
 
 from engine.errors import LoadError, SaveError
+from engine.frames.base import BATCH_ROWS
+from engine.frames.categories import with_categories
 from engine.frames.pandas import Pandas
 
 _NAN = float("nan")
@@ -65,6 +67,39 @@ def test_frames_can_be_changed_in_place() -> None:
     assert first.loc[0].tolist() == [9, 9.0, False, pd.Timestamp("2020-01-01")]
     assert second.loc[0].tolist() == [1, 1.0, True, pd.Timestamp(1, unit="s")]
     assert table["i"].to_pylist() == [1, 2]
+
+
+def test_a_long_frame_is_the_same_as_a_short_one() -> None:
+    """However many rows and batches there are, columns have the same types and order, and may be changed in place."""
+    short = pa.table(
+        {
+            "whole": pa.array([1, 2, 3]),
+            "missing": pa.array([1, None, 3]),
+            "float": pa.array([1.5, None, -0.0]),
+            "nan": pa.array([1.5, None, _NAN]),
+            "text": pa.array(["a", None, "ä"]),
+            "instant": pa.array([1, None, 3], pa.timestamp("us", "Europe/Paris")),
+            "kind": pa.array(["b", None, "a"]).dictionary_encode(),
+            "exact": pa.array([_DECIMAL("1.5"), None, _DECIMAL("2.5")]),
+            "bytes": pa.array([b"a", None, b"\0"]),
+        }
+    )
+    part = pa.concat_tables([short] * 10_000).combine_chunks()
+    few = Pandas().from_arrow(part.to_reader(), pd.DataFrame)
+    many = Pandas().from_arrow(pa.concat_tables([part] * 5).to_reader(), pd.DataFrame)
+    assert len(few) < BATCH_ROWS < len(many)
+    pd.testing.assert_frame_equal(many, pd.concat([few] * 5, ignore_index=True))
+    many.loc[len(many) - 1, ["whole", "text"]] = [7, "b"]
+    assert many["whole"].sum() == 6 * 50_000 + 4
+
+
+def test_a_column_that_a_long_frame_cannot_hold_is_named() -> None:
+    """A value that is none of a column's ordered categories is refused, however many rows there are."""
+    ranks = pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["low", "high"]), ordered=True)
+    field = with_categories(pa.field("rank", ranks.type), pa.array(["low"]))
+    rows = pa.table([ranks.take(pa.array([0, 1] * BATCH_ROWS))], schema=pa.schema([field]))
+    with pytest.raises(LoadError, match="column 'rank' holds a value that is none of its categories"):
+        Pandas().from_arrow(rows.to_reader(), pd.DataFrame)
 
 
 def test_numpy_nan_is_null_and_arrow_nan_is_nan() -> None:
