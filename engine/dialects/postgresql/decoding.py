@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from engine.dialects.postgresql.cells import INT2, INT4, INT8, Cells, Memory, columns
-from engine.dialects.postgresql.numeric import decimals
+from engine.dialects.postgresql.cells import INT2, INT4, INT8, Cells, Memory, Shape, columns
+from engine.dialects.postgresql.numeric import HEAD, decimals
 from engine.errors import LoadError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _ARROW_INTERVAL = np.dtype([("months", "<i4"), ("days", "<i4"), ("nanoseconds", 
 _LONGEST_US = np.iinfo(np.int64).max // 1000
 """What Arrow can count in nanoseconds."""
 _ASCII = 0x7F
+_UNKNOWN = Shape(0, is_whole=False)
 _ARRAY_HEADER, _ARRAY_SIZES = 12, 8
 """Bytes of an array's header, and of what follows for each of its dimensions. Source: PostgreSQL's ``array_send``."""
 
@@ -164,16 +165,18 @@ class Decoder:
     Attributes:
         type: As which Arrow type.
         decode: Reads cells as an array of that type.
+        shape: What it knows of them.
     """
 
     type: pa.DataType
     decode: Decode
+    shape: Shape = _UNKNOWN
 
 
 TEXT = Decoder(pa.string(), _texts)
 DECODERS = {
-    1186: Decoder(pa.month_day_nano_interval(), _intervals),
-    **{oid: Decoder(type_, decode) for oid, _, type_, decode, _ in _KINDS},
+    1186: Decoder(pa.month_day_nano_interval(), _intervals, Shape(_INTERVAL.itemsize, is_whole=True)),
+    **{oid: Decoder(type_, decode, Shape(width, is_whole=width > 0)) for oid, _, type_, decode, width in _KINDS},
     **{array: Decoder(pa.list_(t), partial(_arrays, decode=d, width=width)) for _, array, t, d, width in _KINDS},
 }
 """By the number of a type, how it is read."""
@@ -181,7 +184,7 @@ DECODERS = {
 
 def numeric(precision: int, scale: int) -> Decoder:
     """Return what reads numerics as decimals."""
-    return Decoder(pa.decimal128(precision, scale), decimals)
+    return Decoder(pa.decimal128(precision, scale), decimals, HEAD)
 
 
 def decoded_rows(
@@ -201,7 +204,7 @@ def decoded_rows(
     lengths = np.array(sizes, np.int64)
     ends = np.cumsum(lengths)
     arrays: list[pa.Array] = []
-    for cells in columns(Memory(content), ends - lengths, ends, len(decoders)):
+    for cells in columns(Memory(content), ends - lengths, ends, [decoder.shape for decoder in decoders]):
         decoder = decoders[len(arrays)]
         try:
             arrays.append(decoder.decode(cells, decoder.type))

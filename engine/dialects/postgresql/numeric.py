@@ -3,8 +3,9 @@
 Theory of operation. A numeric is a header (how many digits, the weight of the first, sign, scale) and digits to the
 base 10,000; a digit of weight *w* counts 10,000^w. A decimal of scale *s* is an integer, the value times 10^s. Digits
 of the weights from -⌈s/4⌉ on are put together four at a time: one load of eight bytes has four of them, a mask takes
-away what follows the last digit, and a shift brings them to their weights. Four make an integer below 10^16. Of most
-columns that is all; the fours of longer numbers are added up in 256 bits, and Arrow checks that they fit.
+away what follows the last digit, and a shift brings them to their weights. Four make two numbers below 10^8, side by
+side in 64 bits, and these one below 10^16. Of most columns that is all; the fours of longer numbers are added up in 256
+bits, and Arrow checks that they fit.
 
 Source: PostgreSQL's ``numeric_send`` in ``utils/adt/numeric.c``.
 """
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from engine.dialects.postgresql.cells import INT8
+from engine.dialects.postgresql.cells import INT8, Shape
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +34,12 @@ _HEADER = 8
 _NEGATIVE, _SPECIAL, _NAN = 0x4000, 0x8000, 0xC000
 _SCALE = 0x3FFF
 _FOUR_DIGITS = np.dtype(">u8")
+HEAD = Shape(_HEADER + _FOUR_DIGITS.itemsize, is_whole=False)
+"""What is looked at of every numeric."""
 _KEPT = np.array([(1 << 64) - (1 << 64 - _BITS * count) for count in range(_GROUP + 1)], np.uint64)
 """By the number of digits that are there, the bits that hold them."""
+_EVEN = np.uint64(0x0000_FFFF_0000_FFFF)
+"""Of four digits in 64 bits, the second and the fourth."""
 _WIDE = pa.decimal256(19, 0)
 _NEXT_GROUP = pa.scalar(Decimal(_BASE**_GROUP), pa.decimal256(17, 0))
 
@@ -63,7 +68,7 @@ def decimals(cells: Cells, type_: Any) -> pa.Array:
     is_negative = sign == _NEGATIVE
     groups = []
     for top in range(_GROUP - 1 - fraction, highest + _GROUP, _GROUP):
-        group = _group(cells, count, weight - top, top - highest)
+        group = _group(cells, count, weight - top, is_first=highest <= top)
         np.negative(group, out=group, where=is_negative)
         groups.append(group)
     superfluous = fraction * _DECIMALS - type_.scale
@@ -77,24 +82,30 @@ def decimals(cells: Cells, type_: Any) -> pa.Array:
     return cells.array(exact, whole.buffers()[1]).cast(type_)
 
 
-def _group(cells: Cells, count: NDArray[np.int64], skip: NDArray[np.int64], blank: int) -> NDArray[np.int64]:
+def _group(cells: Cells, count: NDArray[np.int64], skip: NDArray[np.int64], *, is_first: bool) -> NDArray[np.int64]:
     """Return the integers that four digits of each numeric make.
 
     Args:
         cells: The numerics.
         count: How many digits each has.
         skip: How many of its digits are above these four; negative where its first digit is below the first of these.
-        blank: How many of the four, from the first, are zero everywhere; negative where digits are above them.
+        is_first: Whether none of them has digits above these four.
     """
-    first: Any = np.clip(skip, 0, count) if blank < 0 else 0
-    digits = cells.memory.at(cells.starts + (_HEADER + 2 * first), _FOUR_DIGITS).astype(np.uint64)
-    digits &= _KEPT[np.minimum(count - first, _GROUP)]
+    if is_first:
+        digits, left = cells.read(_FOUR_DIGITS, at=_HEADER), count
+    else:
+        first = np.clip(skip, 0, count)
+        digits = cells.memory.at(cells.starts + (_HEADER + 2 * first), _FOUR_DIGITS).astype(np.uint64)
+        left = count - first
+    digits &= _KEPT[np.minimum(left, _GROUP)]
     digits >>= (_BITS * np.maximum(-skip, 0)).astype(np.uint64)  # numpy shifts by 64 bits and more to zero
-    group = np.zeros(len(cells), np.int64)
-    for place in range(max(blank, 0), _GROUP):
-        group *= _BASE
-        group += (digits >> np.uint64(_BITS * (_GROUP - 1 - place)) & np.uint64(0xFFFF)).astype(np.int64)
-    return group
+    pairs = (digits >> np.uint64(_BITS)) & _EVEN
+    pairs *= np.uint64(_BASE)
+    pairs += digits & _EVEN  # two numbers below 10^8, in 32 bits each
+    group = pairs >> np.uint64(2 * _BITS)
+    group *= np.uint64(_BASE**2)
+    group += pairs & np.uint64((1 << 2 * _BITS) - 1)
+    return group.view(np.int64)
 
 
 def _as_128_bits(values: NDArray[np.int64]) -> NDArray[np.int64]:

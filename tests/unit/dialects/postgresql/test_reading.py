@@ -72,6 +72,13 @@ def read(warehouse: Warehouse, sql: str, **params: Any) -> pa.Table:
     return warehouse.read(warehouse.query_text(sql, params))[0].read_all()
 
 
+def by_psycopg(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Read a query row by row, without Arrow."""
+    with psycopg.connect(url, options="-c TimeZone=UTC") as connection:
+        psycopg.types.json.set_json_loads(bytes.decode, connection)
+        return connection.execute(sql.encode()).fetchall()
+
+
 def as_said(value: Any) -> Any:
     """Return a value in the one way in which psycopg and Arrow say it; what Arrow has no type for is text."""
     if isinstance(value, list):
@@ -98,9 +105,7 @@ def test_values_of_every_type_come_back(
     columns = ", ".join(f"c{number}" for number in range(len(literals)))
     typed = ", ".join(f"c{number}::{t}" for number, t in enumerate(VALUES))
     sql = f"SELECT {typed} FROM (VALUES ({'), ('.join(lines)})) AS v({columns})"
-    with psycopg.connect(postgresql_url, options="-c TimeZone=UTC") as connection:
-        psycopg.types.json.set_json_loads(bytes.decode, connection)
-        expected = connection.execute(sql.encode()).fetchall()
+    expected = by_psycopg(postgresql_url, sql)
     found = read(warehouse, sql.replace(":", r"\:"))
     for number, type_ in enumerate(VALUES):
         values = [as_said(value) for value in found[f"c{number}"].to_pylist()]
@@ -118,6 +123,15 @@ NUMERICS = st.integers(0, 38).flatmap(
         max_size=6,
     )
 )
+
+
+@pytest.mark.parametrize("scale", range(12))
+def test_numerics_of_four_digits_and_more_come_back(warehouse: Warehouse, postgresql_url: str, scale: int) -> None:
+    """Every number of digits in front of the point and behind it is read, both signs and NULL among them."""
+    listed = [f"{sign}1e{power} + 7e-{scale} + 12345678901e-{scale}" for power in range(-scale, 20) for sign in "+-"]
+    rows = "), (".join(["NULL", "0", *listed])
+    sql = f"SELECT CAST(x AS numeric(35, {scale})) AS x FROM (VALUES ({rows})) AS v(x)"
+    assert read(warehouse, sql)["x"].to_pylist() == [row[0] for row in by_psycopg(postgresql_url, sql)]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -175,6 +189,21 @@ def test_what_no_array_holds_is_refused(warehouse: Warehouse, expression: str, s
         read(warehouse, f"SELECT {expression.replace(':', chr(92) + ':')} AS odd FROM generate_series(1, 3)")
     assert "'odd'" in caught.value.message
     assert "odd::text" in caught.value.hint
+
+
+@pytest.mark.parametrize("nulls", ["false", "i % 7 = 3 AND c % 11 = i % 11", "i = 60 AND c = 17", "c % 3 = 0"])
+def test_columns_of_one_size_are_read_wherever_nulls_are(warehouse: Warehouse, postgresql_url: str, nulls: str) -> None:
+    """Forty numbers beside each other, more than are gathered at once, keep value and place, also among NULLs."""
+    kinds = ("bigint", "integer", "smallint", "numeric", "boolean", "double precision", "date", "bigint")
+    values = {"boolean": "(i + {c}) % 2 = 0", "date": "DATE '2000-01-01' + i * {c}"}
+    columns = [(f"c{c}", kinds[c * 7 % 8 if c < 20 else c % 2], c) for c in range(40)]
+    picked = ", ".join(
+        f"CASE WHEN {nulls.replace('c %', f'{c} %').replace('c =', f'{c} =')} THEN NULL"
+        f" ELSE CAST({values.get(kind, 'i * {c} - 50').format(c=c)} AS {kind}) END AS {name}"
+        for name, kind, c in columns
+    )
+    sql = f"SELECT {picked} FROM generate_series(1, 60) i"
+    assert [tuple(row.values()) for row in read(warehouse, sql).to_pylist()] == by_psycopg(postgresql_url, sql)
 
 
 def test_far_days_are_exact(warehouse: Warehouse) -> None:
