@@ -10,6 +10,7 @@ This file does not know the schema.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
@@ -124,7 +125,7 @@ class Database:
         with self.errors(), self._engine.connect() as connection, connection.begin():
             if self.dialect == "postgresql":
                 connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                connection.execute(self._set_statement())
+                connection.execute(_setting(self.patience_s))
             yield connection
 
     @contextlib.contextmanager
@@ -139,7 +140,7 @@ class Database:
         engine = self._engine.execution_options(is_writer=True)
         with self.errors(), engine.connect() as connection, connection.begin():
             if self.dialect == "postgresql":
-                connection.execute(self._set_statement(lock_key(turn)))
+                connection.execute(_setting(self.patience_s, lock_key(turn)))
             yield connection
 
     def session(self) -> sa.Connection:
@@ -152,7 +153,7 @@ class Database:
         """Turn the errors of drivers inside the block into `MetadataError`, without any password."""
         try:
             yield
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError, sqlite3.Error, OSError) as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError, self._engine.dialect.loaded_dbapi.Error, OSError) as error:
             fault = self._translated(error)
         else:
             return
@@ -160,12 +161,6 @@ class Database:
             raise fault from None
         finally:
             fault.__context__ = None  # the driver's own error carries the connection and its password
-
-    def _set_statement(self, key: int | None = None) -> sa.Select[Any]:
-        settings = _SETTINGS | {"lock_timeout": f"{int(self.patience_s * 1000)}ms"}
-        parts = [sa.func.set_config(name, value, sa.true()) for name, value in settings.items()]
-        lock = [] if key is None else [sa.func.pg_advisory_xact_lock(sa.literal(key, sa.BigInteger))]
-        return sa.select(*parts, *lock)
 
     def _sqlite(self, path: Path) -> sa.Engine:
         mode = "ro" if self.read_only else "rwc"
@@ -243,6 +238,15 @@ _SIGNS = (
     ("disk is full|No space left", "has no room", "free some space and try again"),
 )
 """What a driver's message contains (a regular expression) → what is wrong, and what to do."""
+
+
+@functools.cache
+def _setting(patience_s: float, key: int | None = None) -> sa.Select[Any]:
+    """Return the statement that a transaction on a server begins with, and that waits for the writers' lock."""
+    settings = _SETTINGS | {"lock_timeout": f"{int(patience_s * 1000)}ms"}
+    parts = [sa.func.set_config(name, value, sa.true()) for name, value in settings.items()]
+    lock = [] if key is None else [sa.func.pg_advisory_xact_lock(sa.literal(key, sa.BigInteger))]
+    return sa.select(*parts, *lock)
 
 
 def _parsed(text: str) -> sa.URL:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 KEPT_BACKUPS = 3
 """How many backups of a SQLite file stand beside it."""
 
+PAGE_BYTES = 8192
+"""The page of a new SQLite file: the record of a run fills many, and takes a sixth longer in pages of half the size."""
+
 VERSION_TABLE = sa.Table(
     "alembic_version",
     sa.MetaData(),
@@ -189,6 +192,7 @@ def _prepare_file(database: Database, path: Path) -> None:
         _back_up(path, found)
         return
     with database.errors(), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute(f"PRAGMA journal_mode = {journal_mode(sqlite3.sqlite_version_info, path)}")
 

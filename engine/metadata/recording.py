@@ -7,6 +7,8 @@ values.
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import operator
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -98,16 +100,17 @@ def record(
         version_ids: By node name, the node version that ran.
     """
     now = dt.datetime.now(dt.UTC)
-    current = _ensure_nodes(connection, project, dict.fromkeys((r.node for r in node_runs), ""), now) | dict(
-        version_ids
-    )
-    rows = [_node_run_row(project, node_run, current.get(node_run.node)) for node_run in node_runs]
-    insert_or_update(connection, schema.node_run, rows, _completed)
-    insert_new(connection, schema.node_run_edge, [row for node_run in node_runs for row in _edge_rows(node_run)])
+    others = {r.node: "" for r in node_runs if r.node not in version_ids}
+    current = _ensure_nodes(connection, project, others, now) | dict(version_ids)
+    there = insert_or_update(connection, schema.node_run, _node_run_columns(project, node_runs, current), _completed)
+    # Edges are written with their node run: where that was not there, they were not.
+    insert_new(connection, schema.node_run_edge, _edge_columns([r for r in node_runs if r.node_run_id in there]))
+    new_edges = _edge_columns([r for r in node_runs if r.node_run_id not in there])
+    insert_new(connection, schema.node_run_edge, new_edges, is_sure=True)
     insert_or_update(
         connection,
         schema.node_run_reason,
-        [row for node_run in node_runs for row in _reason_rows(node_run)],
+        _reason_rows(node_runs),
         taking("code", "subject", "old_value", "new_value"),
     )
     observations.observe(connection, [(r.node_run_id, r.run_id, read) for r in node_runs for read in r.inputs], now)
@@ -239,24 +242,32 @@ def _move_current(connection: sa.Connection, project: str, moved: Mapping[str, s
         connection.execute(statement, rows)
 
 
-def _node_run_row(project: str, node_run: NodeRun, node_version_id: str | None) -> dict[str, Any]:
-    return {
-        "node_run_id": node_run.node_run_id,
-        "run_id": node_run.run_id,
-        "node_id": _node_id(project, node_run.node),
-        "node_version_id": node_version_id,
-        "partition_key": node_run.partition_key,
-        "attempt": node_run.attempt,
-        "state": node_run.state,
-        "recipe_version": node_run.recipe_version,
-        "commit_id": node_run.commit_id,
-        "started_at": node_run.started_at,
-        "ended_at": node_run.ended_at,
-        "duration_s": node_run.duration_s,
-        "rows": node_run.rows,
-        "error_type": node_run.error_type,
-        "error_message": node_run.error_message,
-        "traceback": node_run.traceback,
+_TOLD = (
+    "node_run_id",
+    "run_id",
+    "partition_key",
+    "attempt",
+    "recipe_version",
+    "commit_id",
+    "started_at",
+    "ended_at",
+    "duration_s",
+    "rows",
+    "error_type",
+    "error_message",
+    "traceback",
+)
+"""What a node run and its row have by the same name."""
+
+
+def _node_run_columns(
+    project: str, node_runs: Sequence[NodeRun], version_ids: Mapping[str, str | None]
+) -> dict[str, Sequence[Any]]:
+    told = zip(*map(operator.attrgetter(*_TOLD), node_runs), strict=True)
+    return dict(zip(_TOLD, told, strict=False)) | {
+        "node_id": [_node_id(project, node_run.node) for node_run in node_runs],
+        "node_version_id": [version_ids.get(node_run.node) for node_run in node_runs],
+        "state": [str(node_run.state) for node_run in node_runs],
     }
 
 
@@ -281,14 +292,18 @@ def _completed(new: Any) -> dict[str, Any]:
     return {"state": ended} | {name: sa.func.coalesce(new[name], old[name]) for name in _COMPLETED_LATER}
 
 
-def _edge_rows(node_run: NodeRun) -> list[dict[str, Any]]:
-    return [
-        {"node_run_id": node_run.node_run_id, "upstream_node_run_id": upstream, "param_name": parameter}
-        for upstream, parameter in node_run.edges
-    ]
+def _edge_columns(node_runs: Sequence[NodeRun]) -> dict[str, Sequence[Any]]:
+    edges = [dict.fromkeys(node_run.edges) for node_run in node_runs]
+    ids = map(itertools.repeat, (node_run.node_run_id for node_run in node_runs), map(len, edges))
+    upstream, parameters = list(zip(*itertools.chain.from_iterable(edges), strict=True)) or ((), ())
+    return {
+        "node_run_id": list(itertools.chain.from_iterable(ids)),
+        "upstream_node_run_id": upstream,
+        "param_name": parameters,
+    }
 
 
-def _reason_rows(node_run: NodeRun) -> list[dict[str, Any]]:
+def _reason_rows(node_runs: Sequence[NodeRun]) -> list[dict[str, Any]]:
     return [
         {
             "node_run_id": node_run.node_run_id,
@@ -298,5 +313,6 @@ def _reason_rows(node_run: NodeRun) -> list[dict[str, Any]]:
             "old_value": reason.old,
             "new_value": reason.new,
         }
+        for node_run in node_runs
         for seq, reason in enumerate(node_run.reasons)
     ]

@@ -34,7 +34,7 @@ CREATE TABLE node_run (
     error_message TEXT,
     traceback TEXT,
     CONSTRAINT pk_node_run PRIMARY KEY (node_run_id),
-    {keys}
+    CONSTRAINT uq_node_run_run_id_node_id_partition_key_attempt UNIQUE (run_id, node_id, partition_key, attempt){keys}
 )
 """
 _NODE_RUN_EDGE = """
@@ -47,10 +47,6 @@ CREATE TABLE node_run_edge (
 """
 """The tables on SQLite, but for the keys that differ."""
 
-_BY_RUN = "CONSTRAINT uq_node_run_run_id_node_id_partition_key_attempt UNIQUE (run_id, node_id, partition_key, attempt)"
-_BY_NODE = (
-    "CONSTRAINT uq_node_run_node_id_run_id_partition_key_attempt UNIQUE (node_id, run_id, partition_key, attempt)"
-)
 _REFERENCES = (
     "CONSTRAINT fk_node_run_run_id FOREIGN KEY(run_id) REFERENCES run (run_id) ON DELETE CASCADE",
     "CONSTRAINT fk_node_run_node_id FOREIGN KEY(node_id) REFERENCES node (node_id)",
@@ -69,21 +65,21 @@ _OLD_INDEXES = (
     "CREATE INDEX ix_node_run_node_id_started_at ON node_run (node_id, started_at)",
 )
 _NEW_INDEXES = (
-    f"{_OLD_INDEXES[0]} AND coalesce(recipe_version, commit_id) IS NOT NULL",
-    "CREATE INDEX ix_node_run_run_id ON node_run (run_id)",
+    _OLD_INDEXES[0].replace(_DONE, f"coalesce(recipe_version, commit_id) IS NOT NULL AND {_DONE}"),
+    "CREATE INDEX ix_node_run_node_id ON node_run (node_id)",
 )
 
 
 def upgrade() -> None:
-    """Take the foreign keys away, and two indexes that hold what others do."""
+    """Take the foreign keys away, and what is not asked for out of two indexes."""
     if op.get_context().dialect.name == "sqlite":
-        _make_anew("node_run", _NODE_RUN.format(keys=_BY_NODE), *_NEW_INDEXES, _UNSETTLED)
+        _make_anew("node_run", _NODE_RUN.format(keys=""), *_NEW_INDEXES, _UNSETTLED)
         _make_anew("node_run_edge", _NODE_RUN_EDGE.format(keys=""), _UPSTREAM)
         return
-    gone = ", ".join(f"DROP {_name_of(key)}" for key in (*_REFERENCES, _BY_RUN))
+    gone = ", ".join(f"DROP {_name_of(key)}" for key in _REFERENCES)
     _execute(
         f"ALTER TABLE node_run_edge DROP {_name_of(_REFERENCE_OF_EDGE)}",
-        f"ALTER TABLE node_run {gone}, ADD {_BY_NODE}",
+        f"ALTER TABLE node_run {gone}",
         "DROP INDEX ix_node_run_done, ix_node_run_node_id_started_at",
         *_NEW_INDEXES,
     )
@@ -92,15 +88,15 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Put them back."""
     if op.get_context().dialect.name == "sqlite":
-        keys = ",\n    ".join((_BY_RUN, *_REFERENCES))
+        keys = "".join(f",\n    {key}" for key in _REFERENCES)
         _make_anew("node_run", _NODE_RUN.format(keys=keys), *_OLD_INDEXES, _UNSETTLED)
         _make_anew("node_run_edge", _NODE_RUN_EDGE.format(keys=f",\n    {_REFERENCE_OF_EDGE}"), _UPSTREAM)
         return
-    back = ", ".join(f"ADD {key}" for key in (*_REFERENCES, _BY_RUN))
+    back = ", ".join(f"ADD {key}" for key in _REFERENCES)
     _execute(
-        f"ALTER TABLE node_run DROP {_name_of(_BY_NODE)}, {back}",
+        f"ALTER TABLE node_run {back}",
         f"ALTER TABLE node_run_edge ADD {_REFERENCE_OF_EDGE}",
-        "DROP INDEX ix_node_run_done, ix_node_run_run_id",
+        "DROP INDEX ix_node_run_done, ix_node_run_node_id",
         *_OLD_INDEXES,
     )
 

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from engine.metadata import migrate, schema
 from engine.metadata.database import Database
-from engine.metadata.statements import insert_new, insert_or_update, select_in
+from engine.metadata.statements import MANY_ROWS, insert_new, insert_or_update, select_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 KINDS = sa.Table(
     "kinds",
@@ -79,6 +80,47 @@ def test_rows_of_one_key_are_written_in_their_order(writing: sa.Connection) -> N
     assert {row["name"]: row["size"] for row in rows_of(writing)} == {"a": 0, "b": 1, "c": 3}
     insert_or_update(writing, KINDS, told, lambda new: {"size": KINDS.c.size * 10 + new["size"]})
     assert {row["name"]: row["size"] for row in rows_of(writing)} == {"a": 26, "b": 1145, "c": 33}
+
+
+@pytest.mark.parametrize("count", [2, MANY_ROWS])
+def test_rows_that_are_surely_new_are_as_any(writing: sa.Connection, count: int) -> None:
+    """Few rows or many, every kind of value comes back, and what is not cleanly new is an error."""
+    rows = [(FULL, EMPTY)[number % 2] | {"name": f"{FULL['name']}{number:03}"} for number in range(count)]
+    insert_new(writing, KINDS, {name: [row[name] for row in rows] for name in FULL}, is_sure=True)
+    assert rows_of(writing) == rows
+    assert writing.scalar(sa.text("SELECT count(*) FROM kinds WHERE structure IS NULL")) == count // 2
+    refusals = sa.exc.IntegrityError, writing.dialect.loaded_dbapi.IntegrityError
+    with pytest.raises(refusals, match=r"(?i)unique"), writing.begin_nested():
+        insert_new(writing, KINDS, rows, is_sure=True)
+    assert rows_of(writing) == rows
+
+
+@pytest.mark.parametrize("count", [3, 3 * MANY_ROWS])
+def test_many_rows_are_asked_about_first(writing: sa.Connection, count: int) -> None:
+    """Rows that are there are updated once and told, the others inserted, however many they are."""
+    rows = [{"name": f"n{number}", "size": number, "words": None} for number in range(count)]
+    insert_new(writing, KINDS, rows[::3])
+    there = insert_or_update(writing, KINDS, rows, lambda new: {"size": KINDS.c.size + 1000 * new["size"]})
+    assert there >= {row["name"] for row in rows[::3]}
+    assert len(there) == (count if count < MANY_ROWS else count // 3)
+    expected = {row["name"]: row["size"] * (1001 if number % 3 == 0 else 1) for number, row in enumerate(rows)}
+    assert {row["name"]: row["size"] for row in rows_of(writing)} == expected
+
+
+def test_times_are_the_text_that_sqlalchemy_makes(tmp_path: Path) -> None:
+    """A file has one text for one time, whoever writes it: it is compared as text."""
+    moments = [FULL["moment"], FULL["moment"].replace(microsecond=0), dt.datetime(9, 1, 1, tzinfo=dt.UTC)]
+    url = f"sqlite:///{tmp_path}/metadata.db"
+    migrate.upgrade(url)
+    with contextlib.closing(Database(url)) as database, database.write() as connection:
+        KINDS.create(connection)
+        insert_new(connection, KINDS, [{"name": f"n{n}", "moment": moment} for n, moment in enumerate(moments)])
+        plain = sa.Table("kinds", sa.MetaData(), sa.Column("name", sa.Text), sa.Column("moment", sa.DateTime))
+        naive = [moment.astimezone(dt.UTC).replace(tzinfo=None) for moment in moments]
+        connection.execute(sa.insert(plain), [{"name": f"p{n}", "moment": moment} for n, moment in enumerate(naive)])
+        written = connection.exec_driver_sql("SELECT moment FROM kinds ORDER BY name").scalars().all()
+    assert written[:3] == written[3:]
+    assert written[1] == "2026-03-29 01:30:00.000000"
 
 
 def test_many_rows_and_values(writing: sa.Connection) -> None:

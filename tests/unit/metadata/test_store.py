@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from engine.errors import MetadataError, RequestError, RunNotFoundError, UnknownNodeError
 from engine.identifiers import new_id
 from engine.metadata import lookups, schema
+from engine.metadata import statements as metadata_statements
 from engine.metadata.database import Database
 from engine.metadata.records import Dataset, InputRead, NodeRun, NodeRunState, NodeVersion, Run, RunParameter, RunState
 from engine.metadata.store import MetadataStore
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def statements(metadata_store: MetadataStore) -> Iterator[list[str]]:
+def statements(metadata_store: MetadataStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """The statements that the store sends from now on."""
     sent: list[str] = []
     engine = metadata_store._database._engine
@@ -29,6 +31,12 @@ def statements(metadata_store: MetadataStore) -> Iterator[list[str]]:
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         sent.append(statement)
 
+    def note_own(connection: sa.Connection) -> contextlib.closing[object]:
+        sent.append("by the driver's own cursor")
+        return cursor_of(connection)
+
+    cursor_of = metadata_statements._cursor
+    monkeypatch.setattr(metadata_statements, "_cursor", note_own)
     sa.event.listen(engine, "before_cursor_execute", note)
     yield sent
     sa.event.remove(engine, "before_cursor_execute", note)
@@ -320,6 +328,41 @@ def test_the_record_of_a_thousand_nodes_is_a_handful_of_statements(
     statements.clear()
     metadata_store.latest(PROJECT, [f"n{i}" for i in range(1000)])
     assert len(statements) <= 6
+
+
+def test_a_large_run_completes_what_it_declared(metadata_store: MetadataStore) -> None:
+    """Of many node runs told at once, those declared before are completed and the others new; again, nothing moves."""
+    run_id, ids = new_id(), [new_id() for _ in range(400)]
+    metadata_store.start_run(Run(run_id=run_id, project=PROJECT, mode="materialize", started_at=moment()))
+    versions = [NodeVersion(name=f"n{i}", kind="function", code_version=f"c{i}", scheme=1) for i in range(400)]
+    intents = [
+        NodeRun(node_run_id=id, run_id=run_id, node=f"n{i}", state=NodeRunState.RUNNING, commit_id=f"commit-{i}")
+        for i, id in enumerate(ids)
+        if i % 4 == 0
+    ]
+    metadata_store.declare(run_id, versions, intents)
+    done = [
+        NodeRun(
+            node_run_id=id,
+            run_id=run_id,
+            node=f"n{i}",
+            state=NodeRunState.SUCCESS,
+            started_at=moment(i),
+            edges=((ids[i - 1], "x\ty"), (ids[i - 2], "\\N"), (ids[i - 1], "x\ty")),
+        )
+        for i, id in enumerate(ids)
+    ]
+    metadata_store.record(done)
+    told = _dump(metadata_store)
+    counts = "SELECT count(*), count(commit_id) FROM node_run WHERE state = 'success'"
+    assert _rows(metadata_store, counts) == [(400, 100)]
+    assert _rows(metadata_store, "SELECT count(*), count(DISTINCT param_name) FROM node_run_edge") == [(800, 2)]
+    metadata_store.record([*done, *done[:7]])
+    assert _dump(metadata_store) == told
+    again = [dataclasses.replace(node_run, node_run_id=new_id(), attempt=2) for node_run in done]
+    with pytest.raises(MetadataError, match=r"(?i)unique"):
+        metadata_store.record([*again, dataclasses.replace(again[0], node_run_id=new_id())])
+    assert _dump(metadata_store) == told
 
 
 def test_planning_asks_a_constant_number_of_questions(metadata_store: MetadataStore, statements: list[str]) -> None:
