@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from engine.errors import MetadataError
 from engine.metadata import migrate, schema
 from engine.metadata.database import Database
 from engine.metadata.statements import MANY_ROWS, insert_new, insert_or_update, select_in
@@ -93,6 +94,27 @@ def test_rows_that_are_surely_new_are_as_any(writing: sa.Connection, count: int)
     with pytest.raises(refusals, match=r"(?i)unique"), writing.begin_nested():
         insert_new(writing, KINDS, rows, is_sure=True)
     assert rows_of(writing) == rows
+
+
+@pytest.mark.parametrize("metadata_url", ["postgresql"], indirect=True)
+def test_a_connection_that_is_gone_is_told_by_a_copy(metadata_url: str) -> None:
+    """A connection that has ended when rows are copied is an error in our words; the next transaction has another."""
+    migrate.upgrade(metadata_url)
+    values = {"size_bytes": 1, "mtime_ns": 2, "content_hash": "c", "hashed_at_ns": 3}
+    rows = [{"path": f"p{number}"} | values for number in range(MANY_ROWS)]
+    with contextlib.closing(Database(metadata_url)) as database, contextlib.closing(Database(metadata_url)) as other:
+        with pytest.raises(MetadataError, match="is gone"):
+            _copy_on_a_dead_connection(database, other, rows)
+        with database.read() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(schema.file_cache)) == 0
+
+
+def _copy_on_a_dead_connection(database: Database, other: Database, rows: list[dict[str, Any]]) -> None:
+    with database.write() as connection:
+        pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        with other.read() as beside:
+            beside.execute(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+        insert_new(connection, schema.file_cache, rows, is_sure=True)
 
 
 @pytest.mark.parametrize("count", [3, 3 * MANY_ROWS])
