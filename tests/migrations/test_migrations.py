@@ -180,19 +180,36 @@ def test_processes_that_race_all_succeed(metadata_url: str) -> None:
 @pytest.mark.parametrize("making", ["create", "run_revisions"])
 def test_a_killed_upgrade_is_done_by_the_next(metadata_url: str, making: str, table: str) -> None:
     """A process that is killed inside an upgrade leaves nothing behind, and the next one upgrades."""
+    _kill_upgrade(metadata_url, making, after=f"CREATE TABLE {table} ")
+    assert migrate.current(metadata_url) is None
+    assert migrate.upgrade(metadata_url) == schema.HEAD
+
+
+def test_a_killed_upgrade_keeps_the_rows(metadata_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed while it remakes tables leaves them with their rows, and the next one upgrades."""
+    _make_first_revision(metadata_url, monkeypatch).close()
+    rows = _rows(metadata_url)
+    after = "DROP TABLE old_node_run" if metadata_url.startswith("sqlite") else "DROP INDEX ix_node_run_done"
+    _kill_upgrade(metadata_url, "run_revisions", after=after)
+    assert migrate.current(metadata_url) == "0001"
+    assert _rows(metadata_url) == rows
+    assert migrate.upgrade(metadata_url) == schema.HEAD
+    assert _rows(metadata_url) == rows
+
+
+def _kill_upgrade(url: str, making: str, *, after: str) -> None:
+    """Let another process upgrade, and kill it after a statement."""
     code = (
         "import os, signal, sys, sqlalchemy as sa\n"
         "from sqlalchemy import event\n"
         "from engine.metadata import migrate\n"
         "def kill(connection, cursor, statement, *rest):\n"
-        f"    if statement.strip().startswith('CREATE TABLE {table} '): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"    if statement.strip().startswith('{after}'): os.kill(os.getpid(), signal.SIGKILL)\n"
         "event.listen(sa.Engine, 'after_cursor_execute', kill)\n"
         f"with migrate.upgrading(sys.argv[1]) as connection: migrate.{making}(connection)\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code, metadata_url], check=False)  # noqa: S603
+    killed = subprocess.run([sys.executable, "-c", code, url], check=False)  # noqa: S603
     assert killed.returncode == -signal.SIGKILL
-    assert migrate.current(metadata_url) is None
-    assert migrate.upgrade(metadata_url) == schema.HEAD
 
 
 def test_a_newer_database_is_refused(metadata_url: str) -> None:
@@ -237,25 +254,28 @@ def test_an_old_database_keeps_its_rows(metadata_url: str, monkeypatch: pytest.M
 
 def test_rows_of_the_first_revision_are_kept(metadata_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database of the first revision is upgraded with every row, under a store that is open; it can go back, too."""
-    with monkeypatch.context() as then:
-        _with_head(then, "0001")
-        with migrate.upgrading(metadata_url) as connection:
-            migrate.run_revisions(connection, "0001")
-        old_objects = _objects(metadata_url)
-        store = MetadataStore(metadata_url)
-        for n in range(3):
-            told = RecordedRun(store, seconds=n, code=f"code-{n}")
-            told.complete(seq=n + 1)
-        rows = _rows(metadata_url)
-    assert all(rows[name] for name in ("node_run", "node_run_edge", "node_run_reason", "node_run_output"))
-    assert migrate.upgrade(metadata_url) == schema.HEAD
-    assert _rows(metadata_url) == rows
-    RecordedRun(store, seconds=3, code="code-3").complete(seq=4)
-    assert store.latest(PROJECT, ["daily"])["daily"].token == "token-daily-4"  # noqa: S105 - not a password
-    store.close()
+    with contextlib.closing(_make_first_revision(metadata_url, monkeypatch)) as store:
+        old_objects, rows = _objects(metadata_url), _rows(metadata_url)
+        assert all(rows[name] for name in ("node_run", "node_run_edge", "node_run_reason", "node_run_output"))
+        assert migrate.upgrade(metadata_url) == schema.HEAD
+        assert _rows(metadata_url) == rows
+        RecordedRun(store, seconds=3, code="code-3").complete(seq=4)
+        assert store.latest(PROJECT, ["daily"])["daily"].token == "token-daily-4"  # noqa: S105 - not a password
     _with_head(monkeypatch, "0001")  # whose views stand on its tables
     _downgrade(metadata_url, "0001")
     assert _objects(metadata_url) == old_objects
+
+
+def _make_first_revision(url: str, monkeypatch: pytest.MonkeyPatch) -> MetadataStore:
+    """Make a database of the first revision with three runs, and return the store that is open on it."""
+    with monkeypatch.context() as then:
+        _with_head(then, "0001")
+        with migrate.upgrading(url) as connection:
+            migrate.run_revisions(connection, "0001")
+        store = MetadataStore(url)
+        for n in range(3):
+            RecordedRun(store, seconds=n, code=f"code-{n}").complete(seq=n + 1)
+    return store
 
 
 def _rows(url: str) -> dict[str, list[tuple[object, ...]]]:
