@@ -86,12 +86,15 @@ class Link:
 def connected(keywords: Mapping[str, Any], *, wait_s: float) -> psycopg.Connection[Any]:
     """Open one connection; libpq gets keywords, never a URL it could echo.
 
+    A large table is read from its beginning: the server would begin where another reader is, or has given up.
+
     Args:
         keywords: What libpq is told.
         wait_s: How long a statement may wait for a lock (seconds).
     """
     made = psycopg.connect(**keywords, autocommit=True, prepare_threshold=None)
-    made.execute(f"SET lock_timeout = '{max(1, int(wait_s * 1000))}ms'; SET TimeZone = 'UTC'".encode())
+    settings = {"lock_timeout": f"{max(1, int(wait_s * 1000))}ms", "TimeZone": "UTC", "synchronize_seqscans": "off"}
+    made.execute("; ".join(f"SET {name} = '{value}'" for name, value in settings.items()).encode())
     _widen(made)
     return made
 

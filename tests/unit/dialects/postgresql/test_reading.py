@@ -297,6 +297,21 @@ def test_parameters_mean_what_they_are(warehouse: Warehouse) -> None:
     assert found.to_pylist() == [{**given_values, "six": 6}]
 
 
+def test_a_table_is_read_from_its_beginning(warehouse: Warehouse, postgresql_url: str) -> None:
+    """Rows keep their order, also where another reader of a large table gave up in the middle of it."""
+    with psycopg.connect(postgresql_url, autocommit=True) as other:
+        row = other.execute("SELECT pg_size_bytes(current_setting('shared_buffers')) / 4 / 7000 + 2000").fetchone()
+        count = int(row[0]) if row else 0
+        other.execute("CREATE TABLE large (i integer, t text STORAGE PLAIN)")
+        other.execute("INSERT INTO large SELECT i, repeat('x', 7000) FROM generate_series(1, %s) i", (count,))
+    query = warehouse.query_text("SELECT * FROM large")
+    given_up, _ = warehouse.read(query, batch_rows=100)
+    assert given_up.read_next_batch().num_rows == 100
+    given_up.close()
+    del given_up
+    assert warehouse.read(query)[0].read_all()["i"].to_pylist() == list(range(1, count + 1))
+
+
 def test_a_table_cannot_change_while_it_is_read(warehouse: Warehouse, postgresql_url: str) -> None:
     """A column keeps the type it was announced with until all rows are read."""
     with psycopg.connect(postgresql_url, autocommit=True) as other:
