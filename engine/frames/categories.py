@@ -72,6 +72,6 @@ def categorized(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
         return column
     chunks = [
         pa.DictionaryArray.from_arrays(chunk.cast(column.type.index_type), categories, ordered=column.type.ordered)
-        for chunk in indices.chunks
+        for chunk in indices.chunks or [indices.combine_chunks()]  # a column without rows has categories too
     ]
     return pa.chunked_array(chunks, column.type)

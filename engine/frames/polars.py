@@ -207,6 +207,8 @@ def _fitting(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _fitting_type(type_: pa.DataType) -> pa.DataType:
     if pa.types.is_date64(type_):
         return pa.date32()
+    if pa.types.is_timestamp(type_) and type_.tz is not None and type_.tz.startswith(("+", "-")):
+        raise TypeError("polars knows time zones by their names, and has none that is only an offset")
     if pa.types.is_timestamp(type_) and type_.unit == "s":
         return pa.timestamp("ms", type_.tz)
     if pa.types.is_duration(type_) and type_.unit == "s":

@@ -245,11 +245,14 @@ def test_types_that_no_table_holds_are_refused(column: pd.Series) -> None:
 
 
 def test_categories_keep_their_values() -> None:
-    """A categorical column becomes a dictionary, unused categories and missing values included."""
-    column = pd.Categorical(["b", None], categories=["a", "b"], ordered=True)
-    field = arrow_of(pd.DataFrame({"x": column}))
-    assert field["x"].to_pylist() == ["b", None]
-    assert field["x"].type.ordered
+    """A categorical column becomes a dictionary and comes back whole: unused categories, missing values, no rows."""
+    column = pd.DataFrame({"x": pd.Categorical(["b", None], categories=["c", "a", "b"], ordered=True)})
+    table = arrow_of(column)
+    assert table["x"].to_pylist() == ["b", None]
+    assert table["x"].type.ordered
+    for frame in (column, column.iloc[:0]):
+        back = Pandas().from_arrow(arrow_of(frame).to_reader(), pd.DataFrame)
+        pd.testing.assert_frame_equal(back, frame)
 
 
 def test_frames_without_rows_or_columns_pass() -> None:

@@ -68,6 +68,7 @@ def test_types_that_arrow_lacks_are_refused(dtype: pl.DataType) -> None:
     [
         pa.array([decimal.Decimal("1" * 45)], pa.decimal256(50, 2)),
         pa.array([2**62], pa.timestamp("s")),
+        pa.array([0], pa.timestamp("us", "+05:30")),
         pa.array([86_400_001], pa.date64()),
         pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
         pa.array([[(1, 2, 3)]], pa.list_(pa.month_day_nano_interval())),
