@@ -29,6 +29,7 @@ from measure.timing import Case, fails, measure, results, table
 from measure.tpch import lineitem
 
 from engine.frames import library_of
+from engine.frames.base import BATCH_ROWS
 from engine.frames.hashing import hashed
 from engine.frames.pandas import Pandas
 from engine.io.tables import TableLoader, TableSaver
@@ -64,6 +65,18 @@ def copying(rows: pa.Table, folder: Path) -> Callable[[], int]:
         return path.stat().st_size
 
     return copy
+
+
+def scanning(rows: pa.Table, folder: Path) -> Callable[[], None]:
+    """Return what lets DuckDB write a table of Arrow batches by itself, without hash, ledger or anything else."""
+
+    def scan() -> None:
+        path = emptied(folder) / "scanned.duckdb"
+        with duckdb.connect(str(path)) as connection:
+            connection.register("given", rows.to_reader(max_chunksize=BATCH_ROWS))
+            connection.execute("CREATE TABLE lineitem AS SELECT * FROM given")
+
+    return scan
 
 
 def saving(frame: Any, folder: Path) -> Callable[[], int]:
@@ -142,6 +155,8 @@ def main() -> int:
         writes = [
             Case("limit: CREATE TABLE AS, decimals", copying(rows, folder)),
             Case("limit: CREATE TABLE AS, floats", copying(floats, folder)),
+            Case("DuckDB alone from Arrow, decimals", scanning(rows, folder), "limit: CREATE TABLE AS, decimals"),
+            Case("DuckDB alone from Arrow, floats", scanning(floats, folder), "limit: CREATE TABLE AS, floats"),
             *(Case(name, saving(frame, folder), limit, least=least) for name, (frame, limit, least) in frames.items()),
             Case(
                 "other rows again, from Arrow", replacing([rows, rows[1:]], other), "limit: CREATE TABLE AS, decimals"
