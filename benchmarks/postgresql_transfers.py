@@ -9,6 +9,7 @@ against Apache Hamilton's. Prints tables and JSON.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import itertools
 import json
@@ -24,7 +25,7 @@ import polars as pl
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
-from measure.server import cpu_of, server
+from measure.server import cpu_of, listening, server
 from measure.timing import Case, fails, measure, results, table
 from measure.tpch import lineitem
 
@@ -182,19 +183,18 @@ def _by_hamilton(frame: pd.DataFrame, engine: sa.Engine) -> Callable[[], object]
     return lambda: built.materialize(saver, inputs={"given": frame})
 
 
-def reading(uri: str, control: psycopg.Connection[Any], session: Session, share: float) -> list[Case]:
-    """Return the cases of reading the tables that `Writing` wrote."""
+def reading(uri: str, control: psycopg.Connection[Any], sessions: dict[str, Session], share: float) -> list[Case]:
+    """Return the cases of reading the tables that `Writing` wrote, by each way to the server."""
     made: list[Case] = []
     engine = sa.create_engine(uri.replace("postgresql://", "postgresql+psycopg://"))
     for name in ("numeric", "float"):
         limit, whole = f"limit of reading, {name}", f"{name}_engine"
         copy = f"COPY {whole} TO '/dev/null' (FORMAT binary)".encode()
         made.append(Case(limit, lambda copy=copy: control.execute(copy)))
-        for library in (pl.DataFrame, pd.DataFrame):
-            word = library.__module__.partition(".")[0]
-            made.append(
-                Case(f"engine to {word}, {name}", lambda t=whole, k=library: _read(session, t, k), limit, least=0.70)
-            )
+        for way, library in itertools.product(sessions, (pl.DataFrame, pd.DataFrame)):
+            kind = f"engine to {library.__module__.partition('.')[0]}, {way}, {name}"
+            read = functools.partial(_read, sessions[way], whole, library)
+            made.append(Case(kind, read, limit, least=0.70))
         few = f"SELECT * FROM {whole} LIMIT {PEER_ROWS}"
         made += [
             Case(f"ADBC, {name}", lambda t=whole: _by_adbc(uri, t), limit),
@@ -225,7 +225,8 @@ def _hash(batches: list[pa.RecordBatch]) -> None:
 def main() -> int:
     """Measure, print, and return 1 where something is not reached."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    with server() as (uri, folder):
+    with server() as (started, folder):
+        uri, by_tcp = listening(started, folder)
         writing = Writing(uri, folder, rows)
         written = writing.cases()
         batches = lineitem(rows).to_batches()
@@ -236,8 +237,10 @@ def main() -> int:
         measure(small, server_cpu=cpu_of(folder), rounds=SMALL_ROUNDS)
         print(f"write one row, atomic replace\n\n{table(small, digits=4)}\n")
         writing.control.execute("VACUUM ANALYZE")
-        read = reading(uri, writing.control, writing.session, writing.share)
-        measure(read, server_cpu=cpu_of(folder))
+        with Session(by_tcp) as over_tcp:
+            ways = {"Unix socket": writing.session, "TCP": over_tcp}
+            read = reading(uri, writing.control, ways, writing.share)
+            measure(read, server_cpu=cpu_of(folder))
         print(f"read {rows:,} rows\n\n{table(read)}\n")
         version = writing.session.warehouse().server_version()
         writing.session.close()

@@ -5,10 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
+import subprocess
 import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psycopg
+import sqlalchemy as sa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +35,28 @@ def server() -> Iterator[tuple[str, Path]]:
             warnings.simplefilter("ignore")
             running.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def listening(uri: str, folder: Path) -> tuple[str, str]:
+    """Let a server that nobody is connected to listen to TCP too; return its URL by its Unix socket and by TCP."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with psycopg.connect(uri) as connection:
+        sockets = connection.info.host
+        row = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
+    assert row is not None
+    restart = [f"{row[0]}/pg_ctl", "restart", "-w", "-D", str(folder), "-l", f"{folder}/log"]
+    subprocess.run(
+        [*restart, "-o", f"-h 127.0.0.1 -p {port} -k {sockets}"],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        user=folder.owner(),
+    )
+    url = sa.make_url(uri)
+    by_socket, by_tcp = url.update_query_dict({"port": str(port)}), url.set(host="127.0.0.1", port=port, query={})
+    return by_socket.render_as_string(hide_password=False), by_tcp.render_as_string(hide_password=False)
 
 
 def cpu_of(folder: Path) -> Callable[[], float]:
