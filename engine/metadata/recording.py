@@ -242,11 +242,7 @@ def _move_current(connection: sa.Connection, project: str, moved: Mapping[str, s
         connection.execute(statement, rows)
 
 
-_TOLD = (
-    "node_run_id",
-    "run_id",
-    "partition_key",
-    "attempt",
+_TOLD_LATER = (
     "recipe_version",
     "commit_id",
     "started_at",
@@ -257,6 +253,8 @@ _TOLD = (
     "error_message",
     "traceback",
 )
+"""What may be known only when a node run ends."""
+_TOLD = ("node_run_id", "run_id", "partition_key", "attempt", *_TOLD_LATER)
 """What a node run and its row have by the same name."""
 
 
@@ -271,25 +269,13 @@ def _node_run_columns(
     }
 
 
-_COMPLETED_LATER = (
-    "node_version_id",
-    "recipe_version",
-    "commit_id",
-    "started_at",
-    "ended_at",
-    "duration_s",
-    "rows",
-    "error_type",
-    "error_message",
-    "traceback",
-)
-
-
 def _completed(new: Any) -> dict[str, Any]:
     """Say what a row that is there becomes: what is new wins, but an end is never undone by a belated beginning."""
     old = schema.node_run.c
     ended = sa.case((new["state"] == NodeRunState.RUNNING, old.state), else_=new["state"])
-    return {"state": ended} | {name: sa.func.coalesce(new[name], old[name]) for name in _COMPLETED_LATER}
+    return {"state": ended} | {
+        name: sa.func.coalesce(new[name], old[name]) for name in ("node_version_id", *_TOLD_LATER)
+    }
 
 
 def _edge_columns(node_runs: Sequence[NodeRun]) -> dict[str, Sequence[Any]]:
