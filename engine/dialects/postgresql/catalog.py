@@ -99,12 +99,12 @@ def comment_on(cursor: psycopg.Cursor[Any], table: TableName) -> str | None:
     return row[0] if row else None
 
 
-def publishes_new_tables(control: psycopg.Connection[Any], schema: str) -> bool:
+def publishes_new_tables(cursor: psycopg.Cursor[Any], schema: str) -> bool:
     """Say whether a publication takes in whatever table comes into the schema."""
-    if control.info.server_version >= _SCHEMA_PUBLICATIONS:
-        row = control.execute(_PUBLISHES_SCHEMA, (schema,)).fetchone()
+    if cursor.connection.info.server_version >= _SCHEMA_PUBLICATIONS:
+        row = cursor.execute(_PUBLISHES_SCHEMA, (schema,)).fetchone()
     else:
-        row = control.execute(_PUBLISHES).fetchone()
+        row = cursor.execute(_PUBLISHES).fetchone()
     return bool(row and row[0])
 
 

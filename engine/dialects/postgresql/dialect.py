@@ -266,7 +266,7 @@ class PostgreSQL(Dialect):
     ) -> Staged:
         """Create the staging table and COPY into it, frozen, or fill it from a query."""
         name, control = sql.quoted_table(staging), connection.control
-        is_published = catalog.publishes_new_tables(control, staging.schema)
+        is_published = catalog.publishes_new_tables(control.cursor(), staging.schema)
         create = f"CREATE {'UNLOGGED ' if is_published else ''}TABLE {name}"
         if isinstance(rows, pa.RecordBatchReader):
             schema, wanted = rows.schema, staging_types(rows.schema, types)
@@ -298,7 +298,7 @@ class PostgreSQL(Dialect):
         comment = catalog.comment_on(cursor, table) if before is not None else None
         names = [column.name for column in staged.columns]
         if before is None:
-            self._begin(connection, staged, write)
+            self._begin(connection, cursor, staged, write)
             self._define(cursor, table, write, names)
             analyze(cursor, table)
         else:
@@ -309,15 +309,15 @@ class PostgreSQL(Dialect):
         cursor.execute(f"COMMENT ON TABLE {sql.quoted_table(table)} IS {text}".encode())
         return commit_id
 
-    def _begin(self, connection: Link, staged: Staged, write: Write) -> None:
+    def _begin(self, connection: Link, cursor: psycopg.Cursor[Any], staged: Staged, write: Write) -> None:
         """Make the staged rows a table that was absent."""
-        control, name, staging = connection.control, sql.quoted_table(write.table), sql.quoted_table(staged.table)
-        if catalog.is_unlogged(control.cursor(), staged.table):
-            control.execute(f"CREATE TABLE {name} (LIKE {staging})".encode())
+        name, staging = sql.quoted_table(write.table), sql.quoted_table(staged.table)
+        if catalog.is_unlogged(cursor, staged.table):
+            cursor.execute(f"CREATE TABLE {name} (LIKE {staging})".encode())
             empty = PhysicalTable(None, staged.columns)
             write_in_place(self, connection, staged, replace(write, mode=WriteMode.APPEND), empty)
         else:
-            control.execute(f"ALTER TABLE {staging} RENAME TO {sql.quoted(write.table.name)}".encode())
+            cursor.execute(f"ALTER TABLE {staging} RENAME TO {sql.quoted(write.table.name)}".encode())
 
     def _define(self, cursor: psycopg.Cursor[Any], on: TableName, write: Write, names: Sequence[str]) -> None:
         """Add to a table what the definition asks for and it lacks."""
