@@ -1,9 +1,9 @@
 """Cells: where the values of one column stand in rows of PostgreSQL's binary COPY.
 
 Theory of operation. A row is its number of columns (int16), then per column the size of its value (int32, -1 for NULL)
-and the value, all big-endian and unaligned. Rows stand one after another in one piece of memory, and where each begins
-is known. So one column is walked for all rows at once: gather the sizes at the present positions, hand out the cells,
-add the sizes to the positions. After the last column every position must be the end of its row.
+and the value, all big-endian and unaligned. Many rows stand in one piece of memory, and where each begins is known. So
+one column is walked for all rows at once: gather the sizes at the present positions, hand out the cells, add the sizes
+to the positions. After the last column every position must be the end of its row.
 
 To gather many bytes of each row takes hardly longer than a few. So a stretch of columns is gathered at once, as
 records: columns whose values have one size each stand alike in every row, as long as none is NULL, and what follows
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 INT2, INT4, INT8 = np.dtype(">i2"), np.dtype(">i4"), np.dtype(">i8")
 _STRETCH = 128
 """How many bytes of a row are gathered at once, at most."""
-_PADDING = bytes(_STRETCH)
+SLACK = _STRETCH
 """As much as is ever looked at behind the last value: of a NULL, what would stand there is read and not used."""
 
 
@@ -38,17 +38,43 @@ class Memory:
     """Bytes at any of which a value may begin.
 
     Args:
-        content: The bytes; made longer.
+        content: The bytes, with `SLACK` of any content behind the last value.
     """
 
-    def __init__(self, content: bytearray) -> None:
-        content += _PADDING
+    def __init__(self, content: bytearray | NDArray[np.uint8]) -> None:
         self.content = content
 
     def at(self, positions: NDArray[np.int64], type_: np.dtype[Any]) -> NDArray[Any]:
         """Return the values that begin at some positions."""
         count = len(self.content) - type_.itemsize + 1
         return np.ndarray((count,), type_, self.content, 0, (1,))[positions]
+
+
+class Rows(NamedTuple):
+    """Rows in one piece of memory.
+
+    Attributes:
+        content: The bytes, with `SLACK` of any content behind the last row.
+        starts: Where each row begins.
+        ends: Where each ends.
+    """
+
+    content: bytearray | NDArray[np.uint8]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def side_by_side(cls, content: bytearray, sizes: Sequence[int]) -> Rows:
+        """Return rows that stand one after another.
+
+        Args:
+            content: The rows; made longer.
+            sizes: How many bytes each has.
+        """
+        content += bytes(SLACK)
+        lengths = np.array(sizes, np.int64)
+        ends = np.cumsum(lengths)
+        return cls(content, ends - lengths, ends)
 
 
 class Shape(NamedTuple):
@@ -121,28 +147,25 @@ class Cells:
         return pa.Array.from_buffers(type_, len(self), [validity, *held], children=list(children))
 
 
-def columns(
-    memory: Memory, starts: NDArray[np.int64], ends: NDArray[np.int64], shapes: Sequence[Shape]
-) -> Iterator[Cells]:
-    """Walk rows that stand in memory, and yield the cells of one column after another.
+def columns(rows: Rows, shapes: Sequence[Shape]) -> Iterator[Cells]:
+    """Walk rows, and yield the cells of one column after another.
 
     Args:
-        memory: Where they stand.
-        starts: Where each begins.
-        ends: Where each ends.
+        rows: The rows.
         shapes: What is known of each column.
 
     Raises:
         LoadError: The rows are not what they were said to be.
     """
-    if (memory.at(starts, INT2) == len(shapes)).all():
-        position, done = starts + INT2.itemsize, 0
+    memory = Memory(rows.content)
+    if (memory.at(rows.starts, INT2) == len(shapes)).all():
+        position, done = rows.starts + INT2.itemsize, 0
         while done < len(shapes):
             for cells in _stretch(memory, position, shapes[done:]):
                 yield cells
                 position = cells.starts + cells.sizes
                 done += 1
-        if (position == ends).all():
+        if (position == rows.ends).all():
             return
     raise LoadError("the server's rows are not what it said they are", hint="run again")
 

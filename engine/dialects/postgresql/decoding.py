@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from engine.dialects.postgresql.cells import INT2, INT4, INT8, Cells, Memory, Shape, columns
+from engine.dialects.postgresql.cells import INT2, INT4, INT8, Cells, Rows, Shape, columns
 from engine.dialects.postgresql.numeric import HEAD, decimals
 from engine.errors import LoadError
 
@@ -187,24 +187,19 @@ def numeric(precision: int, scale: int) -> Decoder:
     return Decoder(pa.decimal128(precision, scale), decimals, HEAD)
 
 
-def decoded_rows(
-    content: bytearray, sizes: Sequence[int], schema: pa.Schema, decoders: Sequence[Decoder]
-) -> pa.RecordBatch:
+def decoded_rows(rows: Rows, schema: pa.Schema, decoders: Sequence[Decoder]) -> pa.RecordBatch:
     """Return rows of a binary COPY as a batch.
 
     Args:
-        content: The rows, one after another; made longer.
-        sizes: How many bytes each has.
+        rows: The rows.
         schema: Names and types of the columns.
         decoders: What reads each.
 
     Raises:
         LoadError: A value cannot be read exactly; the message names the column.
     """
-    lengths = np.array(sizes, np.int64)
-    ends = np.cumsum(lengths)
     arrays: list[pa.Array] = []
-    for cells in columns(Memory(content), ends - lengths, ends, [decoder.shape for decoder in decoders]):
+    for cells in columns(rows, [decoder.shape for decoder in decoders]):
         decoder = decoders[len(arrays)]
         try:
             arrays.append(decoder.decode(cells, decoder.type))

@@ -9,29 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from psycopg import errors, pq
 
 from engine.dialects.postgresql import decoding
+from engine.dialects.postgresql.receiving import received
 from engine.dialects.streams import started
 from engine.dialects.types import arrow_type
 from engine.errors import LoadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import psycopg
 
     from engine.dialects.postgresql.link import Link
 
-PIECE_ROWS, PIECE_BYTES = 32_768, 8_000_000
-"""What is received before it is decoded, at most, but for a single row."""
-
-_STRIDE = 256
-"""So many rows are received without a look at how large the piece has become, if none of them is large."""
-
-_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER = b"\xff\xff"
-"""Source: PostgreSQL's manual, "COPY", "Binary Format"; the header comes in front of the first row, without flags."""
+PIECE_ROWS = 32_768
+"""How many rows are received before they are decoded, at most."""
 
 _NUMERIC, _DIGITS = 1700, 38
 """The type whose values are decimals, and how many digits a decimal has."""
@@ -127,59 +120,15 @@ def _batches(
     clean, stream = False, None
     try:
         yield None
-        stream = link.receive(_received(reader, statement, rows), reader)
-        for content, sizes in stream:
-            yield decoding.decoded_rows(content, sizes, schema, decoders)
+        stream = link.receive(received(reader, statement, rows), reader)
+        for piece in stream:
+            yield decoding.decoded_rows(piece, schema, decoders)
         reader.execute("COMMIT")
         clean = True
     finally:
         if stream is not None:
             link.stop(stream)
         link.give_back(reader, clean=clean)
-
-
-def _received(
-    reader: psycopg.Connection[Any], statement: str, rows: int
-) -> Generator[tuple[bytearray, list[int]], None, None]:
-    """Yield the rows of a query in binary form, many at a time, and how many bytes each has.
-
-    The server sends one message per row. What has arrived is taken straight from libpq, in a loop of as few steps as
-    can be, which costs a third of ``Copy.read``; psycopg waits when there is nothing, and for the end.
-    """
-    content, sizes = bytearray(), list[int]()
-    with reader.cursor() as cursor, cursor.copy(f"COPY ({statement}\n) TO STDOUT (FORMAT binary)".encode()) as copy:
-        take, smallest, largest = reader.pgconn.get_copy_data, len(_TRAILER), PIECE_BYTES // _STRIDE
-        first = bytes(copy.read())
-        if not first.startswith(_HEADER):
-            raise LoadError("the server's rows do not begin as a binary COPY does", hint="run again")
-        row = memoryview(first)[len(_HEADER) :]
-        while row != _TRAILER:
-            if len(sizes) >= rows or len(content) >= PIECE_BYTES:
-                yield content, sizes
-                content, sizes = bytearray(), []
-            content += row
-            sizes.append(len(row))
-            for _ in range(min(_STRIDE, rows - len(sizes))):
-                size, row = take(1)
-                if not smallest < size < largest:
-                    break
-                content += row
-                sizes.append(size)
-            else:
-                size = 0
-            if size < 0:
-                raise _error(reader.pgconn)
-            if size == 0:
-                row = memoryview(copy.read())
-        copy.read()
-    if sizes:
-        yield content, sizes
-
-
-def _error(connection: pq.abc.PGconn) -> psycopg.Error:
-    """Return what the server says when a COPY ends early."""
-    results = list(iter(connection.get_result, None))
-    return errors.error_from_result(results[0])
 
 
 def arrow_schema(description: Sequence[psycopg.Column]) -> pa.Schema:

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.dialects.postgresql import reading
+from engine.dialects.postgresql.cells import Rows
 from engine.dialects.postgresql.decoding import DECODERS, decoded_rows
 from engine.dialects.warehouse import Warehouse
 from engine.errors import LoadError
@@ -269,14 +270,16 @@ def test_bytes_that_are_no_text_are_refused() -> None:
     """Bytes that are not UTF-8, as a database without an encoding sends them, are refused by the column's name."""
     content = bytearray(b"\0\1\0\0\0\2\xff\xfe")
     with pytest.raises(LoadError, match=r"'name'.*UTF8"):
-        decoded_rows(content, [8], pa.schema({"name": pa.string()}), [DECODERS[25]])
+        decoded_rows(Rows.side_by_side(content, [8]), pa.schema({"name": pa.string()}), [DECODERS[25]])
 
 
 @pytest.mark.parametrize("content", [b"\0\2\0\0\0\1a", b"\0\1\0\0\0\2a", b"\0\1\0\0\0\0a"])
 def test_rows_of_another_form_are_refused(content: bytes) -> None:
     """Rows with other columns or sizes than they should have are never read as if nothing were wrong."""
     with pytest.raises(LoadError, match="rows are not"):
-        decoded_rows(bytearray(content), [len(content)], pa.schema({"a": pa.binary()}), [DECODERS[17]])
+        decoded_rows(
+            Rows.side_by_side(bytearray(content), [len(content)]), pa.schema({"a": pa.binary()}), [DECODERS[17]]
+        )
 
 
 def test_parameters_mean_what_they_are(warehouse: Warehouse) -> None:
