@@ -22,6 +22,7 @@ import pyarrow as pa
 from polars.exceptions import PanicException, PolarsError
 
 from engine.frames.nested import plain, rewrite
+from engine.frames.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +118,7 @@ class ContentHasher:
         self._schema_hash = schema_hash(schema)
         self._sums = [0, 0]
         self._is_hashable = True
+        self._views = [Views() for _ in schema]
 
     def update(self, batch: pa.RecordBatch) -> None:
         """Add the rows of a batch."""
@@ -125,7 +127,7 @@ class ContentHasher:
         if not (self._is_hashable and batch.num_rows and batch.num_columns):
             return
         try:
-            columns = [_bits(column) for column in batch.columns]
+            columns = [views.of(_bits(c)) for views, c in zip(self._views, batch.columns, strict=True)]
             rows = pl.DataFrame(pa.RecordBatch.from_arrays(columns, [str(i) for i in range(len(columns))]))
             hashes = rows.hash_rows(_ROW_SEED)
             if self.order_matters:
