@@ -37,17 +37,24 @@ class Case:
     cpu_s: list[float] = field(default_factory=list)
 
 
-def measure(cases: Sequence[Case], *, server_cpu: Callable[[], float] = lambda: 0.0, rounds: int = ROUNDS) -> None:
+def measure(
+    cases: Sequence[Case],
+    *,
+    server_cpu: Callable[[], float] = lambda: 0.0,
+    rounds: int = ROUNDS,
+    before: Callable[[], object] = gc.collect,
+) -> None:
     """Run all cases in turn, once to warm up and then once per round.
 
     Args:
         cases: What to measure; their times are kept in them.
         server_cpu: CPU seconds that a server has used so far.
         rounds: How often.
+        before: Makes each case begin in the same state.
     """
     for number in range(rounds + 1):
         for case in cases:
-            gc.collect()
+            before()
             cpu, start = time.process_time() + server_cpu(), time.perf_counter()
             case.run()
             wall = time.perf_counter() - start

@@ -25,7 +25,6 @@ of value. Frames made here may be changed in place.
 from __future__ import annotations
 
 import collections.abc
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -36,6 +35,7 @@ import pyarrow.compute as pc
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, check_names
 from engine.frames.categories import categorized, with_categories
+from engine.frames.columns import side_by_side
 from engine.frames.objects import check_objects, first_bad_row
 from engine.frames.pandas_files import READERS, WRITERS
 
@@ -105,7 +105,7 @@ class Pandas(FrameLibrary):
         del like
         check_names(batches.schema.names, LoadError)
         table = batches.read_all()
-        columns = dict(zip(table.schema.names, _series(table), strict=True))
+        columns = dict(zip(table.schema.names, side_by_side(_from_arrow, table), strict=True))
         return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
 
     def column(self, frame: Any, name: str) -> Any:
@@ -238,14 +238,6 @@ def _kind(dtype: Any) -> str | None:
     if isinstance(dtype, np.dtype):
         return _OBJECT if dtype.hasobject else None
     return str(dtype) if dtype in _NULLABLE.values() else None
-
-
-def _series(table: pa.Table) -> list[pd.Series[Any]]:
-    """Convert the columns; those of a long table side by side, because one core copies slower than memory takes."""
-    if table.num_rows <= BATCH_ROWS:
-        return list(map(_from_arrow, table.columns, table.schema))
-    with ThreadPoolExecutor(pa.cpu_count()) as pool:
-        return list(pool.map(_from_arrow, table.columns, table.schema))
 
 
 def _from_arrow(column: pa.ChunkedArray, field: pa.Field) -> pd.Series[Any]:

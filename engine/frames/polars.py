@@ -4,6 +4,9 @@ What polars has no type for enters under the type that holds the same values (a 
 a date, seconds as milliseconds, a wide decimal as a narrow one where every value fits), or is refused. A lazy frame
 can be computed as often as one likes: over a table or query it reads anew each time, and no more than it needs; over a
 stream, which can be read only once, it stands on rows in memory.
+
+Texts and bytes enter as Arrow's views, which is how polars keeps them: it takes these without a copy. Arrow makes views
+in memory that it uses again or has in large pages; to touch new memory takes longer than to make them.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from polars.io.plugins import register_io_source
 from engine.errors import LoadError, SaveError
 from engine.frames.base import BATCH_ROWS, ConnectionFunction, FrameLibrary, bare, check_names
 from engine.frames.categories import categorized, with_categories
+from engine.frames.columns import side_by_side
 from engine.frames.layouts import passing_as_view
 from engine.frames.nested import plain, rewrite
 from engine.frames.polars_files import READERS, WRITERS
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 _COMMON, _OWN = pl.CompatLevel.oldest(), pl.CompatLevel.newest()
 """Texts as Arrow's ``large_string``, and as views, which is how polars keeps them: not every reader knows these."""
+_VIEWS = {pa.string(): pa.string_view(), pa.binary(): pa.binary_view()}
+"""How texts and bytes enter. Longer ones, ``large_string``, are left to polars: a view reaches no further than 2 GB."""
 _DIGITS = 38
 """The widest decimal of polars."""
 
@@ -125,10 +131,7 @@ class Polars(FrameLibrary):
 
 
 def _eager(table: pa.Table) -> pl.DataFrame:
-    columns = [
-        _fitting(field.name, categorized(column, field))
-        for column, field in zip(table.columns, table.schema, strict=True)
-    ]
+    columns = side_by_side(lambda column, field: _fitting(field.name, categorized(column, field)), table)
     schema = pa.schema([f.with_type(c.type) for f, c in zip(table.schema, columns, strict=True)], table.schema.metadata)
     # One chunk per batch: joining them costs as much as reading.
     return cast("pl.DataFrame", pl.from_arrow(pa.table(columns, schema=schema), rechunk=False))
@@ -195,7 +198,7 @@ def _fitting(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
         LoadError: There is none.
     """
     try:
-        wanted = rewrite(column.type, _fitting_type)
+        wanted = _VIEWS.get(column.type) or rewrite(column.type, _fitting_type)
         return column if wanted == column.type else column.cast(wanted)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise LoadError(

@@ -142,3 +142,32 @@ def test_views_of_others_are_recorded_as_such() -> None:
     """A column of views that is one in its own library keeps its type."""
     schema = pa.schema([pa.field("x", pa.string_view())])
     assert without_views(schema) == schema
+
+
+def test_texts_enter_as_views_of_the_same_values() -> None:
+    """Texts and bytes of every length enter as they are: NULL, slices, several pieces, short and long tables."""
+    texts = [
+        None,
+        "",
+        "a",
+        "twelve bytes",
+        "thirteen byte",
+        "zwölf Zeichen und mehr",
+        "\N{GRINNING FACE}" * 4,
+        "nul\0in",
+    ]
+    hidden = pa.py_buffer(b"\x02")  # the first of two values is NULL, and has bytes all the same
+    for rows in (0, 3, len(texts), BATCH_ROWS + 5):
+        words = (texts * (rows // len(texts) + 1))[:rows]
+        for type_ in (pa.string(), pa.binary()):
+            whole = pa.array([None, *words, "x"], pa.string()).cast(type_).slice(1, rows)
+            pieces = pa.chunked_array([whole.slice(0, rows // 3), whole.slice(rows // 3)])
+            frame = Polars().from_arrow(pa.table({"x": pieces}).to_reader(), pl.DataFrame)
+            assert frame.schema == {"x": pl.String if type_ == pa.string() else pl.Binary}
+            assert frame["x"].to_list() == whole.to_pylist()
+            assert frame.equals(pl.from_arrow(pa.table({"x": pieces})))
+    _, offsets, data = pa.array(["what no one may see", "y"]).buffers()
+    masked = pa.Array.from_buffers(pa.string(), 2, [hidden, offsets, data])
+    frame = Polars().from_arrow(pa.table({"x": masked}).to_reader(), pl.DataFrame)
+    assert frame["x"].to_list() == [None, "y"]
+    assert frame["x"].fill_null("").str.len_bytes().to_list() == [0, 1]
