@@ -88,8 +88,8 @@ class Ledger:
         return self._is_there
 
     def create(self, *, wait_s: float) -> None:
-        """Create the ledger if it is absent; two that come first at once wait for one another."""
-        if self.exists():
+        """Create the ledger unless `look` has found it; two that come first at once wait for one another."""
+        if self._is_there:
             return
         self._dialect.lock(self._connection, self.name, wait_s=wait_s)
         if self.exists():
