@@ -85,6 +85,20 @@ def test_every_row_arrives(
 
 
 @pytest.mark.usefixtures("way")
+def test_memory_that_is_used_again_is_needed_no_more(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are decoded while others are received in the same memory are the rows of the table."""
+    monkeypatch.setattr(receiving, "PIECE_BYTES", SMALL_BYTES)
+    with Warehouse(postgresql_url, wait_s=10) as warehouse:
+        query = warehouse.query_text(
+            "SELECT i, repeat(chr(65 + i % 26), i % 200) AS t FROM generate_series(1, 60000) i"
+        )
+        rows = warehouse.read(query)[0].read_all()
+    numbers = range(1, 60_001)
+    assert rows["i"].to_pylist() == list(numbers)
+    assert rows["t"].to_pylist() == [chr(65 + number % 26) * (number % 200) for number in numbers]
+
+
+@pytest.mark.usefixtures("way")
 def test_the_connection_is_left_as_it_was(reader: psycopg.Connection[Any]) -> None:
     """After the last row the connection goes on in the same transaction, and waits as it did before."""
     xid = "SELECT pg_backend_pid(), pg_current_snapshot()::text, now()"
