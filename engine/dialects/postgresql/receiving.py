@@ -159,13 +159,13 @@ class _Inbox:
     def messages(self, limit: int) -> NDArray[np.int64]:
         """Return where the next messages begin in ``content``, and the last one ends; one at least, ``limit`` at most.
 
-        None follows the one which says that the server is ready.
+        What is no row does not wait for more messages: after an error there may be none.
         """
         if not self._has_room():
             self._renew()
         starts = array("q")
         self._find(starts, limit)
-        while len(starts) < limit and not (starts and self.content[starts[-1]] == _READY):
+        while len(starts) < limit and not (starts and self.content[starts[-1]] != _ROW):
             if not self._has_room():
                 if starts:
                     break
